@@ -1,0 +1,120 @@
+"""One pair's analysed candles as the decision reads them: by the instant they closed."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pandas import DataFrame
+
+from scalp_strategy.confluence import rounded
+from scalp_strategy.contract import Side, side_of
+from scalp_strategy.entries import CHOPPY, atr_column, gate_reason, setup_name
+from scalp_strategy.settings import Settings
+from scalp_strategy.signals import Candidate
+
+CANDLE_MINUTES: Final = 15
+CANDLE_NS: Final = CANDLE_MINUTES * 60 * 1_000_000_000
+
+
+def instant_ns(moment: datetime) -> int:
+    """Return the epoch nanoseconds of a UTC-aware moment (exact to the microsecond)."""
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return ((delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds) * 1_000
+
+
+class AnalysedPair:
+    """The frame of one pair, indexed by close instants.
+
+    Parameters
+    ----------
+    pair
+        Freqtrade's name of the pair.
+    frame
+        The analysed frame, `date` being each candle's open.
+    settings
+        The settings it was analysed with.
+    """
+
+    def __init__(self, pair: str, frame: DataFrame, settings: Settings) -> None:
+        self.pair = pair
+        self._frame = frame
+        self._settings = settings
+        opens: NDArray[np.int64] = frame["date"].dt.as_unit("ns").array.asi8
+        self._close_ns = opens + CANDLE_NS
+        self._close = frame["close"].to_numpy(dtype=np.float64)
+        self._columns: dict[str, NDArray[Any]] = {}
+        candidates = np.flatnonzero(frame["is_candidate"].to_numpy(dtype=bool))
+        self._candidates = {int(self._close_ns[row]): int(row) for row in candidates}
+
+    def has_candle(self, close_ns: int) -> bool:
+        """Whether a candle closed at that instant is here."""
+        row = self._last_row(close_ns)
+        return row >= 0 and int(self._close_ns[row]) == close_ns
+
+    def candidate(self, close_ns: int) -> Candidate | None:
+        """Return the candidate whose candle closed at that instant."""
+        row = self._candidates.get(close_ns)
+        return None if row is None else self._candidate(row)
+
+    def row(self, close_ns: int) -> Mapping[str, Any]:
+        """Return every column of the candle closed at that instant, empty when it is not here."""
+        row = self._last_row(close_ns)
+        if row < 0 or int(self._close_ns[row]) != close_ns:
+            return {}
+        return {str(name): self._value(str(name), row) for name in self._frame.columns}
+
+    def price_at(self, now_ns: int) -> float:
+        """Return the last close at or before an instant, NaN when there is none."""
+        row = self._last_row(now_ns)
+        return float(self._close[row]) if row >= 0 else float("nan")
+
+    def atr_at(self, now_ns: int) -> float:
+        """Return the ATR of the last candle closed at or before an instant, NaN when unknown."""
+        row = self._last_row(now_ns)
+        return float(self._value(atr_column(self._settings), row)) if row >= 0 else float("nan")
+
+    def stop_factor_at(self, now_ns: int) -> float:
+        """Return the stop factor of the last candle closed at or before an instant, else 1."""
+        row = self._last_row(now_ns)
+        return float(self._value("stop_factor", row)) if row >= 0 else 1.0
+
+    def best_close(self, side: Side, since_ns: int, until_ns: int) -> float:
+        """Return the most favourable close of candles that closed in (since, until], else NaN."""
+        first = int(np.searchsorted(self._close_ns, since_ns, side="right"))
+        after = int(np.searchsorted(self._close_ns, until_ns, side="right"))
+        closes = self._close[first:after]
+        if not len(closes):
+            return float("nan")
+        return float(closes.max() if side == "long" else closes.min())
+
+    def _last_row(self, now_ns: int) -> int:
+        return int(np.searchsorted(self._close_ns, now_ns, side="right")) - 1
+
+    def _value(self, name: str, row: int) -> Any:
+        # A row of a wide frame costs a millisecond; a cell of a cached column costs nothing.
+        if name not in self._columns:
+            self._columns[name] = self._frame[name].to_numpy()
+        return self._columns[name][row]
+
+    def _candidate(self, row: int) -> Candidate:
+        settings = self._settings
+        side = side_of(int(self._value("direction", row)))
+        is_choppy = "regime" in self._frame and self._value("regime", row) == CHOPPY
+        atr_pct, volume_ratio = self._value("atr_pct", row), self._value("volume_ratio", row)
+        return Candidate(
+            pair=self.pair,
+            side=side,
+            close_time=datetime.fromtimestamp(int(self._close_ns[row]) / 1e9, tz=UTC),
+            price=float(self._close[row]),
+            atr=float(self._value(atr_column(settings), row)),
+            score=int(rounded(self._value("confluence", row))),
+            tier=int(self._value("tier", row)),
+            coverage=float(self._value("coverage", row)),
+            setup=setup_name(int(self._value(f"setup_{side}", row))),
+            stop_factor=float(self._value("stop_factor", row)),
+            size_factor=settings.risk.choppy_size_factor if is_choppy else 1.0,
+            is_tier_capped=bool(self._value("is_tier_capped", row)),
+            gate=gate_reason(float(atr_pct), float(volume_ratio), settings),
+        )

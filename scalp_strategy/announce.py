@@ -1,0 +1,104 @@
+"""Decisions in words: one line for the log, the whole message for the trader."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from scalp_strategy.analysed import CANDLE_MINUTES, instant_ns
+from scalp_strategy.contract import LAYERS, layer_column
+from scalp_strategy.engine import Engine
+from scalp_strategy.errors import ContractViolation
+from scalp_strategy.risk import LEG_TAGS, PositionSize
+from scalp_strategy.signals import Candidate, Decision
+from scalp_strategy.technical import technical_reasons
+from scalp_strategy.telegram.signal_format import LayerText, SignalText, format_signal
+
+
+def summary(decision: Decision) -> str:
+    """Return one line that says what was decided and why."""
+    candidate = decision.candidate
+    head = (
+        f"{candidate.pair} {candidate.side} {candidate.score}/100 {candidate.tier_name} "
+        f"({candidate.setup}, coverage {candidate.coverage:.2f})"
+    )
+    if decision.size is not None and decision.is_approved:
+        size = decision.size
+        return (
+            f"{head}: approved, risk {size.risk_pct:.2f} % of equity, "
+            f"{size.leverage:g}x, limited by {size.limited_by}"
+        )
+    return f"{head}: {decision.status.value}: {'; '.join(decision.reasons)}"
+
+
+def announcement(decision: Decision, engine: Engine) -> str:
+    """Return the signal's message, in the format of the specification (10.3).
+
+    Raises
+    ------
+    ContractViolation
+        When the decision has no plan or size: only approved ones are announced.
+    """
+    candidate, plan, size = decision.candidate, decision.plan, decision.size
+    analysed = engine.desk.analysed(candidate.pair)
+    if plan is None or size is None or analysed is None:
+        raise ContractViolation(f"{candidate.pair}: only an approved signal can be announced")
+    settings = engine.desk.settings
+    row = analysed.row(instant_ns(candidate.close_time))
+    layers = {name: _layer(row, name, candidate.side) for name in LAYERS}
+    reasons = technical_reasons(row, candidate.side, settings)
+    message = format_signal(
+        SignalText(
+            side=candidate.side,
+            pair=candidate.pair,
+            tier=candidate.tier,
+            score=candidate.score,
+            price=plan.price,
+            stop=plan.stop,
+            targets=plan.targets,
+            price_tick=engine.host.market(candidate.pair, plan.price).price_tick,
+            sl_pct=plan.sl_pct,
+            rr_ratio=plan.gross_rr,
+            size_pct=size.size_pct,
+            risk_usd=size.risk_quote,
+            cost_r=plan.cost_r,
+            coverage=candidate.coverage,
+            technical=LayerText(layers["technical"].score, tuple(reasons)),
+            orderflow=layers["orderflow"],
+            onchain=layers["onchain"],
+            sentiment=layers["sentiment"],
+            base_rate=layers["base_rate"],
+            regime=_regime(row),
+            timeframe_minutes=CANDLE_MINUTES,
+            validity_minutes=settings.entry.signal_expiry_minutes,
+            max_hold_candles=settings.risk.ladder.max_hold_candles,
+            close_shares=_close_shares(size),
+        )
+    )
+    return "\n".join([message, *_footnotes(candidate, size)])
+
+
+def _footnotes(candidate: Candidate, size: PositionSize) -> list[str]:
+    notes = [f"📎 Setup: {candidate.setup} | Size limited by: {size.limited_by}"]
+    if candidate.is_tier_capped:
+        notes.append(
+            f"📎 The score is HIGH, the signal is MEDIUM: only {candidate.coverage:.0%} of the "
+            "evidence is known"
+        )
+    return notes
+
+
+def _layer(row: Mapping[str, Any], name: str, side: str) -> LayerText:
+    score = row.get(layer_column(name, side))
+    return LayerText(None if score is None else float(score))
+
+
+def _regime(row: Mapping[str, Any]) -> str | None:
+    regime = row.get("regime")
+    return regime if isinstance(regime, str) else None
+
+
+def _close_shares(size: PositionSize) -> tuple[float, float, float]:
+    shares = dict.fromkeys(LEG_TAGS, 0.0)
+    for leg in size.legs:
+        shares[leg.tag] = leg.amount / size.amount
+    first, second, third = shares.values()
+    return first, second, third

@@ -1,0 +1,124 @@
+"""The engine's rooms, wired to one running Freqtrade: what the strategy's callbacks talk to."""
+
+import logging
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from freqtrade.enums import RunMode
+from freqtrade.persistence import Trade
+
+from scalp_strategy.account import Account, MemoryStore, StateStore
+from scalp_strategy.contract import Side
+from scalp_strategy.decision import DecisionDesk
+from scalp_strategy.exits import ExitDesk, HostTrade, candle_open
+from scalp_strategy.host import FreqtradeHost
+from scalp_strategy.journal import DecisionLog, MemoryLog
+from scalp_strategy.settings import Settings
+from scalp_strategy.signals import Decision
+from scalp_strategy.state_file import FileStore
+
+logger = logging.getLogger(__name__)
+
+TRADING_MODES: Final = (RunMode.LIVE, RunMode.DRY_RUN)
+
+
+class Engine:
+    """Decision desk, exit desk and account of one strategy.
+
+    Parameters
+    ----------
+    strategy
+        The strategy, started: it has `dp`, `wallets` and `config`.
+    settings
+        The effective settings.
+    """
+
+    def __init__(self, strategy: Any, settings: Settings) -> None:
+        self.is_trading = strategy.dp.runmode in TRADING_MODES
+        self._file = FileStore(state_path(strategy.config)) if self.is_trading else None
+        store: StateStore = self._file or MemoryStore()
+        self.log: DecisionLog = MemoryLog()
+        self.host = FreqtradeHost(strategy, self._stop_price)
+        self.account = Account(settings.breakers, store, resumes_next_day=not self.is_trading)
+        self.desk = DecisionDesk(settings, self.host, self.account, self.log)
+        self.exits = ExitDesk(self.desk, self.host.market)
+        self._now: datetime | None = None
+        self._refused: dict[str, datetime] = {}
+
+    def begin_loop(self, now: datetime) -> None:
+        """Begin a loop of the host: notice a new epoch, or care for plans and admin requests."""
+        if self._now is not None and now < self._now:
+            self.desk.reset()
+            self.exits.reset()
+        self._now = now
+        if self._file is not None:
+            self._take_resume_request(self._file, now)
+            for trade in Trade.get_trades_proxy(is_open=True):
+                self.exits.plan(trade)
+
+    def decide(self, now: datetime, pairs: list[str]) -> list[Decision]:
+        """Judge the candles that closed last; a pair that was judged is not judged again."""
+        return self.desk.decide(candle_open(now), pairs)
+
+    def approved(self, pair: str, side: Side, now: datetime) -> Decision | None:
+        """Return the approved decision for the candle that closed last."""
+        return self.desk.approved(pair, side, candle_open(now))
+
+    def leverage(self, pair: str, side: Side, now: datetime) -> float:
+        """Return the leverage of the approved entry; 1 when there is none."""
+        decision = self.approved(pair, side, now)
+        return decision.size.leverage if decision and decision.size else 1.0
+
+    def stake(self, pair: str, side: Side, now: datetime, rate: float) -> float:
+        """Return the stake that buys the planned amount at this rate; 0 when there is none."""
+        decision = self.approved(pair, side, now)
+        if decision is None or decision.size is None:
+            return 0.0
+        # Half a step more: the host floors stake / rate to the amount step.
+        half_step = self.host.market(pair, rate).step / 2
+        return (decision.size.amount + half_step) * rate / decision.size.leverage
+
+    def may_enter(self, pair: str, side: Side, now: datetime, rate: float, amount: float) -> bool:
+        """Return whether an entry is the one that was approved, still within its limits."""
+        decision = self.approved(pair, side, now)
+        if decision is None or decision.size is None:
+            return False
+        # Less than one step more is what the host will floor away.
+        most = decision.size.amount + self.host.market(pair, rate).step
+        reason = self.desk.refusal(decision, rate, now)
+        if reason is None and not amount < most:
+            reason = f"the host wants {amount:.10g}, {decision.size.amount:.10g} was approved"
+        if reason is None:
+            self.desk.taken(decision)
+            return True
+        self.desk.not_taken(decision, reason)
+        self._say_once(decision, reason)
+        return False
+
+    def _say_once(self, decision: Decision, reason: str) -> None:
+        """Log a refusal when it is new: the host asks again in every loop."""
+        candidate = decision.candidate
+        if self.is_trading and self._refused.get(candidate.pair) != candidate.close_time:
+            self._refused[candidate.pair] = candidate.close_time
+            logger.info("%s %s not entered for now: %s", candidate.pair, candidate.side, reason)
+
+    def _stop_price(self, trade: HostTrade, now: datetime) -> float:
+        return self.exits.stop(trade, now)
+
+    def _take_resume_request(self, file: FileStore, now: datetime) -> None:
+        is_confirmed = file.take_resume_request()
+        if is_confirmed is None:
+            return
+        if self.account.resume(now, is_confirmed=is_confirmed):
+            logger.warning("Signals resumed by the admin (confirmed: %s).", is_confirmed)
+        else:
+            logger.warning("Resume refused: the pause is of today; ask again with --confirm.")
+
+
+def state_path(config: dict[str, Any]) -> Path:
+    """Return where the account's state of a bot is kept."""
+    mode = "dry-run" if config.get("dry_run", True) else "live"
+    name = "".join(char if char.isalnum() else "-" for char in config.get("bot_name", "freqtrade"))
+    market = config.get("trading_mode", "spot")
+    return Path(config["user_data_dir"]) / "scalp" / f"account-{name}-{mode}-{market}.json"

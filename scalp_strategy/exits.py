@@ -1,0 +1,291 @@
+"""The ladder applied to the host's trades: which stop, which exit order, when time is up.
+
+A trade's plan is found, in this order, in memory, in the approved decision, in the trade's custom
+data (after a restart), or made again from the candle that the trade was opened on; a trade that
+nobody planned (a forced entry) gets the widest stop allowed. No trade is ever without a stop.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from scalp_strategy.analysed import CANDLE_MINUTES, AnalysedPair, instant_ns
+from scalp_strategy.contract import Side, sign_of
+from scalp_strategy.decision import DecisionDesk
+from scalp_strategy.errors import PayloadError
+from scalp_strategy.risk import (
+    LEG_TAGS,
+    Leg,
+    Market,
+    Rejection,
+    TradePlan,
+    current_stop,
+    exit_fraction,
+    is_time_up,
+    merged_legs,
+    next_leg,
+    price_to_tick,
+    stage,
+    trade_plan,
+)
+
+PLAN_KEY: Final = "scalp_plan"
+TIME_STOP: Final = "time_stop"
+TICK_SIZE_MODE: Final = 4  # ccxt's precision mode in which a precision is a step
+_BREAK_EVEN_STAGES: Final = 1
+
+
+class HostOrder(Protocol):
+    """What is read of one of the host's orders."""
+
+    ft_order_side: str
+    ft_is_open: bool
+    ft_order_tag: str | None
+    safe_filled: float
+
+
+class HostTrade(Protocol):
+    """What is read of one of the host's trades."""
+
+    id: int
+    pair: str
+    is_short: bool
+    open_rate: float
+    open_date_utc: datetime
+    amount: float
+    stake_amount: float
+    leverage: float
+    stop_loss: float | None
+    entry_side: str
+    exit_side: str
+    price_precision: float | None
+    precision_mode_price: int
+
+    @property
+    def orders(self) -> Iterable[Any]:
+        """All orders of the trade."""
+
+    def get_custom_data(self, key: str, default: Any = None) -> Any:
+        """Return a value kept with the trade."""
+
+    def set_custom_data(self, key: str, value: Any) -> None:
+        """Keep a value with the trade."""
+
+    def delete_custom_data(self, key: str | None = None) -> None:
+        """Forget a value kept with the trade."""
+
+
+def side_of_trade(trade: HostTrade) -> Side:
+    """Return the trade's side."""
+    return "short" if trade.is_short else "long"
+
+
+def candle_open(moment: datetime) -> datetime:
+    """Return the open of the candle that holds a moment."""
+    minutes = moment.minute % CANDLE_MINUTES
+    return moment.replace(second=0, microsecond=0) - timedelta(minutes=minutes)
+
+
+class ExitDesk:
+    """Answers the host's questions about an open trade.
+
+    Parameters
+    ----------
+    desk
+        Gives settings, approved decisions and analysed candles.
+    market
+        Gives the exchange's rules for a pair at a price.
+    """
+
+    def __init__(self, desk: DecisionDesk, market: Callable[[str, float], Market]) -> None:
+        self._desk = desk
+        self._market = market
+        self._plans: dict[int, TradePlan] = {}
+
+    def reset(self) -> None:
+        """Forget the plans in memory: a new backtest epoch begins."""
+        self._plans.clear()
+
+    def plan(self, trade: HostTrade) -> TradePlan:
+        """Return the trade's plan, anchored to its average fill; kept with the trade once found."""
+        plan = self._plans.get(trade.id)
+        if plan is None:
+            plan = self._decided(trade) or self._restored(trade) or self._remade(trade)
+            if plan is None:
+                # Not kept: after a restart the candles that give the plan come a moment later.
+                return self._emergency(trade)
+            trade.set_custom_data(PLAN_KEY, plan.to_json())
+            self._plans[trade.id] = plan
+        return plan if plan.price == trade.open_rate else plan.anchored(trade.open_rate)
+
+    def stop(self, trade: HostTrade, now: datetime) -> float:
+        """Return the stop price now in force, rounded to the tick towards the entry."""
+        plan = self.plan(trade)
+        filled = self._filled_tags(trade, plan)
+        best = math.nan
+        if stage(filled) > _BREAK_EVEN_STAGES:
+            best = self._best_close(trade, now)
+        settings = self._desk.settings.risk
+        previous = trade.stop_loss or math.nan
+        stop = current_stop(plan, filled, best, settings, previous)
+        tick = self._tick(trade)
+        return price_to_tick(stop, tick, plan.side, "stop")
+
+    def stop_ratio(self, trade: HostTrade, rate: float, now: datetime) -> float | None:
+        """Return the stop as the host wants it: a ratio of the rate times leverage.
+
+        Returns
+        -------
+        float or None
+            None while the stop stays where it is. A stop that the rate has already passed gives
+            half a tick, so that the host exits at once: 0 would leave the old stop.
+        """
+        stop = self.stop(trade, now)
+        half_tick = self._tick(trade) / 2
+        if trade.stop_loss and abs(stop - trade.stop_loss) < half_tick:
+            return None
+        sign = sign_of(side_of_trade(trade))
+        # The host rounds towards the entry: half a tick before, it lands on the tick meant.
+        distance = max(sign * (rate - stop) + half_tick, half_tick)
+        return distance / rate * trade.leverage
+
+    def exit_order(
+        self, trade: HostTrade, rate: float, now: datetime
+    ) -> tuple[float, str] | tuple[None, str]:
+        """Return the stake to take out and the tag of the next target, or no order.
+
+        Parameters
+        ----------
+        trade
+            The open trade.
+        rate
+            What an exit would get now.
+        now
+            The instant.
+
+        Returns
+        -------
+        tuple
+            A negative stake and `tp1`..`tp3`. With an order open nothing is asked for, except when
+            the rate is beyond the target: the order was gapped over and is placed again.
+        """
+        plan = self.plan(trade)
+        if trade.amount <= 0 or self.is_time_up(trade, now):
+            return None, ""
+        leg = next_leg(self.legs(trade, plan), self._filled_tags(trade, plan))
+        if leg is None or self._must_wait(trade, plan, leg, rate):
+            return None, ""
+        step = self._market(trade.pair, trade.open_rate).step
+        open_part = replace(leg, amount=leg.amount - exited(trade, leg.tag))
+        fraction = exit_fraction(open_part, trade.amount, step)
+        return -trade.stake_amount * fraction, leg.tag
+
+    def target(self, trade: HostTrade, tag: str) -> float | None:
+        """Return the limit price of a target's order, None for another tag."""
+        if tag not in LEG_TAGS:
+            return None
+        plan = self.plan(trade)
+        tick = self._tick(trade)
+        return price_to_tick(plan.targets[LEG_TAGS.index(tag)], tick, plan.side, "target")
+
+    def legs(self, trade: HostTrade, plan: TradePlan) -> tuple[Leg, ...]:
+        """Return the trade's legs, split from what was filled at the entry; none before that."""
+        entered = math.fsum(
+            order.safe_filled for order in trade.orders if order.ft_order_side == trade.entry_side
+        )
+        amount = entered or trade.amount
+        if not amount:
+            return ()
+        return merged_legs(
+            plan, amount, self._market(trade.pair, trade.open_rate), self._desk.settings.risk
+        )
+
+    def is_time_up(self, trade: HostTrade, now: datetime) -> bool:
+        """Whether the trade has been held for the candles allowed, from its first candle's open."""
+        opened = candle_open(trade.open_date_utc)
+        return is_time_up(opened, now, CANDLE_MINUTES, self._desk.settings.risk)
+
+    def _tick(self, trade: HostTrade) -> float:
+        # A backtest's trade carries the tick of its time, read from the candles.
+        if trade.price_precision and trade.precision_mode_price == TICK_SIZE_MODE:
+            return trade.price_precision
+        return self._market(trade.pair, trade.open_rate).price_tick
+
+    def _must_wait(self, trade: HostTrade, plan: TradePlan, leg: Leg, rate: float) -> bool:
+        sides = {order.ft_order_side for order in trade.orders if order.ft_is_open}
+        if trade.entry_side in sides:
+            return True
+        beyond = sign_of(plan.side) * (rate - plan.at_r(leg.target_r))
+        return trade.exit_side in sides and beyond <= 0
+
+    def _filled_tags(self, trade: HostTrade, plan: TradePlan) -> list[str]:
+        """Tags of the legs whose whole amount is out; a leg half filled is still open."""
+        half_step = self._market(trade.pair, trade.open_rate).step / 2
+        return [
+            leg.tag
+            for leg in self.legs(trade, plan)
+            if exited(trade, leg.tag) > leg.amount - half_step
+        ]
+
+    def _best_close(self, trade: HostTrade, now: datetime) -> float:
+        analysed = self._desk.analysed(trade.pair)
+        if analysed is None:
+            return math.nan
+        opened = instant_ns(candle_open(trade.open_date_utc))
+        return analysed.best_close(side_of_trade(trade), opened, instant_ns(now))
+
+    def _decided(self, trade: HostTrade) -> TradePlan | None:
+        close = candle_open(trade.open_date_utc)
+        decision = self._desk.approved(trade.pair, side_of_trade(trade), close)
+        return decision.plan if decision else None
+
+    def _restored(self, trade: HostTrade) -> TradePlan | None:
+        try:
+            text = trade.get_custom_data(PLAN_KEY)
+            return TradePlan.from_json(text) if text is not None else None
+        except (PayloadError, ValueError):
+            # The host keeps the type of a key's first value; under a wrong one no plan is readable.
+            trade.delete_custom_data(PLAN_KEY)
+            return None
+
+    def _remade(self, trade: HostTrade) -> TradePlan | None:
+        analysed = self._desk.analysed(trade.pair)
+        close_ns = instant_ns(candle_open(trade.open_date_utc))
+        if analysed is None or not analysed.has_candle(close_ns):
+            return None
+        return self._planned(trade, analysed, close_ns)
+
+    def _planned(self, trade: HostTrade, analysed: AnalysedPair, close_ns: int) -> TradePlan | None:
+        plan = trade_plan(
+            side_of_trade(trade),
+            analysed.price_at(close_ns),
+            analysed.atr_at(close_ns),
+            self._desk.settings.risk,
+            analysed.stop_factor_at(close_ns),
+        )
+        return None if isinstance(plan, Rejection) else plan
+
+    def _emergency(self, trade: HostTrade) -> TradePlan:
+        risk = self._desk.settings.risk
+        distance = trade.open_rate * risk.sl_max_pct / 100.0
+        return TradePlan(
+            side=side_of_trade(trade),
+            price=trade.open_rate,
+            atr=distance / risk.atr_multiplier,
+            distance=distance,
+            target_r=risk.ladder.target_r,
+            legs=risk.ladder.legs,
+            cost_ratio=2 * risk.cost_per_side,
+            is_floored=False,
+        )
+
+
+def exited(trade: HostTrade, tag: str) -> float:
+    """Return the amount that exit orders with this tag have taken out."""
+    return math.fsum(
+        order.safe_filled
+        for order in trade.orders
+        if order.ft_order_side == trade.exit_side and order.ft_order_tag == tag
+    )

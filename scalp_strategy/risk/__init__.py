@@ -1,0 +1,61 @@
+"""The risk engine: plan (stop, targets), size (risk, heat, leverage) and ladder (exits)."""
+
+from scalp_strategy.risk.ladder import (
+    LEG_TAGS,
+    Candles,
+    Exit,
+    LadderOutcome,
+    Leg,
+    current_stop,
+    exit_fraction,
+    is_time_up,
+    merged_legs,
+    next_leg,
+    replay,
+    stage,
+)
+from scalp_strategy.risk.plan import (
+    Market,
+    Rejection,
+    TradePlan,
+    digits_of,
+    entry_drift_r,
+    has_drifted,
+    price_to_tick,
+    stop_distance,
+    trade_plan,
+)
+from scalp_strategy.risk.sizing import (
+    AccountView,
+    PositionSize,
+    liquidation_price,
+    position_size,
+)
+
+__all__ = [
+    "LEG_TAGS",
+    "AccountView",
+    "Candles",
+    "Exit",
+    "LadderOutcome",
+    "Leg",
+    "Market",
+    "PositionSize",
+    "Rejection",
+    "TradePlan",
+    "current_stop",
+    "digits_of",
+    "entry_drift_r",
+    "exit_fraction",
+    "has_drifted",
+    "is_time_up",
+    "liquidation_price",
+    "merged_legs",
+    "next_leg",
+    "position_size",
+    "price_to_tick",
+    "replay",
+    "stage",
+    "stop_distance",
+    "trade_plan",
+]

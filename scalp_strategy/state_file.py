@@ -1,0 +1,85 @@
+"""The account's state on disk: one small JSON file, replaced atomically."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from scalp_strategy.errors import ConfigError, StoreError
+
+
+class FileStore:
+    """Keeps a state in a file; a killed process or a full disk leaves the last good one.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made. A file named `<path>.resume` beside it is a request to
+        resume, put there by `scalp resume` and taken once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the saved state, None when there is no file.
+
+        Raises
+        ------
+        ConfigError
+            When the file exists and is not a JSON object: it must not be guessed around.
+        """
+        try:
+            state = json.loads(self._path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{self._path}: not readable ({error}); move it away") from error
+        if not isinstance(state, dict):
+            raise ConfigError(f"{self._path}: not a JSON object; move it away")
+        return state
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write to a temporary file, flush it to the disk, then replace.
+
+        Raises
+        ------
+        StoreError
+            When the disk refuses; the last good file stays.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
+        except OSError as error:
+            raise StoreError(f"{self._path}: {error}") from error
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self._path)
+        except OSError as error:
+            Path(name).unlink(missing_ok=True)
+            raise StoreError(f"{self._path}: {error}") from error
+
+    def request_resume(self, *, is_confirmed: bool) -> None:
+        """Ask the running bot to resume at its next look."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._request.write_text("confirmed" if is_confirmed else "plain", encoding="utf-8")
+
+    def take_resume_request(self) -> bool | None:
+        """Return whether a resume was confirmed, None when none was asked; asks once."""
+        try:
+            text = self._request.read_text(encoding="utf-8")
+            self._request.unlink()
+        except FileNotFoundError:
+            return None
+        return text == "confirmed"
+
+    @property
+    def _request(self) -> Path:
+        return self._path.with_name(self._path.name + ".resume")

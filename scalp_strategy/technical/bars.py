@@ -1,0 +1,117 @@
+"""From a Freqtrade frame to arrays, and where their unbroken stretches are.
+
+A row is usable when its four prices are finite and positive and its volume is finite and not
+negative. An unusable row, or a missing candle, ends a stretch: the layer computes each stretch
+for itself, so nothing carries over a hole, and nothing before it poisons what comes after.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from pandas import DataFrame, DatetimeTZDtype, NaT
+
+from scalp_strategy.errors import ContractViolation
+from scalp_strategy.technical.arrays import BoolArray, FloatArray, IntArray
+
+MINUTE_NS: Final = 60 * 1_000_000_000
+PRIMARY_NS: Final = 15 * MINUTE_NS
+HOUR_NS: Final = 60 * MINUTE_NS
+DAY_NS: Final = 24 * HOUR_NS
+
+PRICES: Final = ("open", "high", "low", "close")
+
+
+class Bars(NamedTuple):
+    """Candles as arrays of one length; `time_ns` is the open in nanoseconds since the epoch."""
+
+    time_ns: IntArray
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray
+
+    def part(self, rows: slice) -> "Bars":
+        """Return these rows as views."""
+        return Bars(
+            self.time_ns[rows],
+            self.open[rows],
+            self.high[rows],
+            self.low[rows],
+            self.close[rows],
+            self.volume[rows],
+        )
+
+
+def bars_of(candles: DataFrame, name: str = "candles") -> Bars:
+    """Return a Freqtrade candle frame as arrays.
+
+    Parameters
+    ----------
+    candles : DataFrame
+        Columns `date` (time-zone aware candle open, strictly ascending), `open`, `high`, `low`,
+        `close` and `volume`.
+    name : str
+        What error messages call the frame.
+
+    Returns
+    -------
+    Bars
+        Read-only use: arrays may share memory with the frame.
+
+    Raises
+    ------
+    ContractViolation
+        A column is missing, dates have no time zone, or are not strictly ascending.
+    """
+    missing = [column for column in ("date", *PRICES, "volume") if column not in candles.columns]
+    if missing:
+        raise ContractViolation(f"{name}: missing columns {', '.join(missing)}")
+    columns: list[FloatArray] = [
+        candles[column].to_numpy(dtype=np.float64) for column in (*PRICES, "volume")
+    ]
+    return Bars(_open_times(candles, name), *columns)
+
+
+def _open_times(candles: DataFrame, name: str) -> IntArray:
+    dates = candles["date"]
+    if not isinstance(dates.dtype, DatetimeTZDtype):
+        raise ContractViolation(f"{name}: date must be time-zone aware, got {dates.dtype}")
+    if dates.size and dates.iloc[0] is NaT:
+        raise ContractViolation(f"{name}: the first date is empty")
+    times: IntArray = dates.array.as_unit("ns").asi8
+    wrong = times[1:] <= times[:-1]
+    if wrong.any():
+        row = int(np.argmax(wrong)) + 1
+        kind = "duplicate" if times[row] == times[row - 1] else "out of order"
+        raise ContractViolation(f"{name}: date {dates.iloc[row]} in row {row} is {kind}")
+    return times
+
+
+def stretches(bars: Bars, step_ns: int) -> list[slice]:
+    """Return the unbroken stretches of usable rows, in order.
+
+    Parameters
+    ----------
+    bars : Bars
+        Candles of one timeframe.
+    step_ns : int
+        Length of its candles.
+
+    Returns
+    -------
+    list of slice
+        Within each slice every row is usable and opens `step_ns` after the one before.
+    """
+    usable = _usable(bars)
+    joined = usable[1:] & usable[:-1] & (np.diff(bars.time_ns) == step_ns)
+    edge = np.zeros(1, dtype=np.bool_)
+    starts = np.flatnonzero(usable & ~np.concatenate((edge[: usable.size], joined)))
+    stops = np.flatnonzero(usable & ~np.concatenate((joined, edge[: usable.size]))) + 1
+    return [slice(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True)]
+
+
+def _usable(bars: Bars) -> BoolArray:
+    lowest = np.minimum(np.minimum(bars.open, bars.close), np.minimum(bars.low, bars.high))
+    total = bars.open + bars.high + bars.low + bars.close + bars.volume
+    return np.isfinite(total) & (lowest > 0) & (bars.volume >= 0)

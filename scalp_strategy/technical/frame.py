@@ -1,0 +1,135 @@
+"""The sub-scores, patterns, timeframes and raw values of one pair as new columns."""
+
+from typing import Final
+
+import numpy as np
+from pandas import DataFrame
+
+from scalp_strategy.setting_groups.technical import TechnicalSettings
+from scalp_strategy.settings import Settings
+from scalp_strategy.technical.arrays import FloatArray
+from scalp_strategy.technical.bars import PRIMARY_NS, Bars, bars_of, stretches
+from scalp_strategy.technical.indicators import INDICATORS
+from scalp_strategy.technical.inputs import Inputs
+from scalp_strategy.technical.patterns import PATTERNS
+from scalp_strategy.technical.timeframes import (
+    LowerTimeframes,
+    hourly_lookback,
+    lower_timeframes,
+    multiplier,
+)
+
+TIMEFRAME_COLUMNS: Final = (
+    "mtf_long",
+    "mtf_short",
+    "trend_1h",
+    "trend_5m",
+    "momentum_1m",
+    "momentum_1m_stand_in",
+)
+
+
+def technical_columns(settings: TechnicalSettings) -> tuple[str, ...]:
+    """Return the names of the columns of `technical_frame`, in order."""
+    scores = (f"{indicator.name}_{side}" for indicator in INDICATORS for side in ("long", "short"))
+    values = (name for indicator in INDICATORS for name in indicator.value_columns(settings))
+    return (*scores, *TIMEFRAME_COLUMNS, f"atr_{settings.atr_period}", "atr_pct", "trend", *values)
+
+
+def lookback(settings: Settings | None = None) -> int:
+    """Return the 15m candles of history needed before the first trustworthy row.
+
+    The largest of what every indicator, every pattern and the 1h trend declare; a recursion
+    counts until its seed weighs less than `settle_tolerance`.
+    """
+    technical = (settings or Settings()).technical
+    indicators = max(indicator.lookback(technical) for indicator in INDICATORS)
+    patterns = max(pattern.lookback(technical) for pattern in PATTERNS)
+    return max(indicators, patterns, hourly_lookback(technical))
+
+
+def technical_frame(
+    candles_15m: DataFrame,
+    candles_5m: DataFrame | None = None,
+    candles_1m: DataFrame | None = None,
+    settings: Settings | None = None,
+) -> DataFrame:
+    """Return everything but the combined score: what no weight can change.
+
+    Parameters
+    ----------
+    candles_15m : DataFrame, n rows
+        Freqtrade candles: `date` (open, time-zone aware), `open`, `high`, `low`, `close`,
+        `volume`. Not changed.
+    candles_5m, candles_1m : DataFrame, optional
+        The same for the lower timeframes; may be absent, empty, late or patchy.
+    settings : Settings, optional
+        Defaults when None.
+
+    Returns
+    -------
+    DataFrame, n rows
+        Only new float64 columns (`technical_columns`) on the same index; NaN is unknown.
+
+    Raises
+    ------
+    ContractViolation
+        Dates are duplicate, unsorted or without a time zone, or a column is missing.
+
+    Notes
+    -----
+    Causal: row t depends on candles closed at or before its own close. A row with an unusable
+    value, or a missing candle, ends a stretch; every recursion starts anew after it.
+    """
+    technical = (settings or Settings()).technical
+    names = technical_columns(technical)
+    block = np.empty((len(names), len(candles_15m)))
+    bars = bars_of(candles_15m, "15m candles")
+    fill_technical_block(block, bars, candles_5m, candles_1m, technical)
+    return DataFrame(block.T, index=candles_15m.index, columns=list(names), copy=False)
+
+
+def fill_technical_block(
+    block: FloatArray,
+    bars: Bars,
+    candles_5m: DataFrame | None,
+    candles_1m: DataFrame | None,
+    settings: TechnicalSettings,
+) -> None:
+    """Write the columns of `technical_frame` into the rows of `block`, shape (columns, n).
+
+    One block of memory for a whole frame: pandas takes it over as it is, transposed.
+    """
+    lower = lower_timeframes(bars.time_ns, candles_5m, candles_1m, settings.timeframes)
+    parts = stretches(bars, PRIMARY_NS)
+    if parts != [slice(0, bars.time_ns.size)]:
+        block.fill(np.nan)
+    for rows in parts:
+        columns = _stretch_columns(bars.part(rows), lower.part(rows), settings)
+        for target, column in zip(block, columns, strict=True):
+            target[rows] = column
+
+
+def _stretch_columns(
+    bars: Bars, lower: LowerTimeframes, settings: TechnicalSettings
+) -> list[FloatArray]:
+    inputs = Inputs(bars, lower, settings)
+    readings = [indicator.score(inputs) for indicator in INDICATORS]
+    scores = [score for reading in readings for score in (reading.long, reading.short)]
+    values = [value for reading in readings for value in reading.raw.values()]
+    atr = inputs.in_price(inputs.atr)
+    volatility = [atr, atr / bars.close * 100.0, inputs.trend]
+    return [*scores, *_timeframe_columns(inputs), *volatility, *values]
+
+
+def _timeframe_columns(inputs: Inputs) -> list[FloatArray]:
+    trend_5m, momentum, stand_in = inputs.lower
+    trend_1h, settings = inputs.trend_1h, inputs.settings.timeframes
+    return [
+        multiplier(trend_1h, trend_5m, momentum, settings),
+        multiplier(-trend_1h, -trend_5m, -momentum, settings),
+        trend_1h,
+        trend_5m,
+        momentum,
+        stand_in,
+    ]

@@ -1,0 +1,205 @@
+"""The signal message: everything the trader needs to judge a signal, as plain text (pure)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from scalp_strategy.contract import TIER_HIGH, Side
+from scalp_strategy.errors import ContractViolation
+from scalp_strategy.risk.plan import digits_of, price_to_tick
+
+NO_DATA: Final = "no data"
+RULE: Final = "━" * 25
+_SPLIT_TOO_SMALL: Final = "no order (position too small to split)"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerText:
+    """What one layer said: its score (0..100; None or NaN = unknown) and reasons, best first."""
+
+    score: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignalText:
+    """Every value the signal message shows.
+
+    Prices are exact and printed rounded to `price_tick`; `sl_pct`, `size_pct` and
+    `win_rate_pct` are percent, `coverage` and `close_shares` ratios. A close share of 0 marks a
+    target whose leg was merged into another. `star_steps` are the scores from which on one more
+    star is given, beginning with two stars. None or NaN means unknown and prints "no data".
+    """
+
+    side: Side
+    pair: str
+    tier: int
+    score: float
+    price: float
+    stop: float
+    targets: tuple[float, float, float]
+    price_tick: float
+    sl_pct: float
+    rr_ratio: float
+    size_pct: float
+    risk_usd: float
+    cost_r: float
+    coverage: float
+    technical: LayerText = field(default_factory=LayerText)
+    orderflow: LayerText = field(default_factory=LayerText)
+    onchain: LayerText = field(default_factory=LayerText)
+    sentiment: LayerText = field(default_factory=LayerText)
+    base_rate: LayerText = field(default_factory=LayerText)
+    win_rate_pct: float | None = None
+    regime: str | None = None
+    timeframe: str = "15m"
+    timeframe_minutes: int = 15
+    validity_minutes: int = 15
+    max_hold_candles: int = 8
+    close_shares: tuple[float, float, float] = (0.4, 0.4, 0.2)
+    star_steps: tuple[float, ...] = (70.0, 80.0, 90.0)
+
+    def __post_init__(self) -> None:
+        levels = (self.price, self.stop, *self.targets, self.score)
+        if not all(math.isfinite(level) for level in levels):
+            raise ContractViolation(f"a signal without score or levels: {levels}")
+
+
+def format_signal(signal: SignalText) -> str:
+    """Return the message of a signal as plain text, without any markup.
+
+    Parameters
+    ----------
+    signal : SignalText
+        Every value shown.
+
+    Returns
+    -------
+    str
+        The lines of specification 10.3, with cost and coverage beneath the risk/reward line.
+        Unknown values read "no data". It must be sent without a parse mode: reasons and regimes
+        may hold characters that Markdown takes for markup.
+    """
+    return "\n".join(
+        [
+            *_headline(signal),
+            "",
+            *_setup(signal),
+            "",
+            *_risk(signal),
+            "",
+            *_breakdown(signal),
+            "",
+            f"🌐 Market Regime: {signal.regime or NO_DATA}",
+            RULE,
+            _hold(signal),
+            "🤖 100% data-driven. Zero emotion.",
+        ]
+    )
+
+
+def _headline(signal: SignalText) -> list[str]:
+    emoji, side = ("🟢", "LONG") if signal.side == "long" else ("🔴", "SHORT")
+    tier_emoji = "🔥" if signal.tier == TIER_HIGH else "⚡"
+    score = _whole(signal.score)
+    stars = "⭐" * (2 + sum(score >= step for step in signal.star_steps))
+    return [
+        f"{emoji} {side} — {signal.pair} {tier_emoji}",
+        RULE,
+        f"📊 Confluence Score: {score}/100 {stars}",
+        f"⏱ Timeframe: {signal.timeframe} | Valid: {signal.validity_minutes} min",
+    ]
+
+
+def _setup(signal: SignalText) -> list[str]:
+    tick, side = signal.price_tick, signal.side
+    stop = _price(price_to_tick(signal.stop, tick, side, "stop"), tick)
+    targets = [_price(price_to_tick(price, tick, side, "target"), tick) for price in signal.targets]
+    return [
+        "💰 TRADE SETUP",
+        f"├─ Entry: ${_price(signal.price, tick)}",
+        f"├─ Stop Loss: ${stop} ({_number(signal.sl_pct, 2, '%')})",
+        *(
+            f"{'└' if index == len(targets) - 1 else '├'}─ TP{index + 1}: ${price} → {action}"
+            for index, (price, action) in enumerate(
+                zip(targets, _actions(signal.close_shares), strict=True)
+            )
+        ),
+    ]
+
+
+def _actions(shares: tuple[float, float, float]) -> list[str]:
+    """Say what happens at each target; the stop moves only while something is left to protect."""
+    used = [index for index, share in enumerate(shares) if share > 0]
+    actions = []
+    for index, (share, moved) in enumerate(
+        zip(shares, (" | Move SL to BE", " | Trail SL to TP1", " (runner)"), strict=True)
+    ):
+        is_moved = index != used[-1] or index == len(shares) - 1
+        close = f"Close {share * 100:.0f}%" + (moved if is_moved else "")
+        actions.append(close if index in used else _SPLIT_TOO_SMALL)
+    return actions
+
+
+def _risk(signal: SignalText) -> list[str]:
+    coverage_pct = signal.coverage * 100
+    return [
+        f"⚖️ Risk/Reward: 1:{_number(signal.rr_ratio, 1)}",
+        f"💸 Round-trip cost: {_number(signal.cost_r, 2, 'R')}",
+        f"🧭 Evidence known: {_number(coverage_pct, 0, '%')}",
+        f"📐 Position Size: {_number(signal.size_pct, 2, '% of portfolio')}",
+        f"💵 Risk: {_number(signal.risk_usd, 2, before='$')}",
+    ]
+
+
+def _breakdown(signal: SignalText) -> list[str]:
+    win_rate = _number(signal.win_rate_pct, 0, "%")
+    return [
+        "📡 DATA BREAKDOWN",
+        *_layer("├─ TA", signal.technical, most=2),
+        *_layer("├─ Order Flow", signal.orderflow, most=2),
+        *_layer("├─ On-Chain", signal.onchain, most=1),
+        *_layer("├─ Sentiment", signal.sentiment, most=1),
+        f"└─ Backtest: {_layer_score(signal.base_rate)}",
+        f"    └─ Historical win rate: {win_rate}",
+    ]
+
+
+def _layer(label: str, layer: LayerText, most: int) -> list[str]:
+    score = _layer_score(layer)
+    silent = NO_DATA if score == NO_DATA else "nothing notable"
+    return [f"{label}: {score}", f"│   └─ {_reasons(layer.reasons[:most]) or silent}"]
+
+
+def _layer_score(layer: LayerText) -> str:
+    score = layer.score
+    return NO_DATA if score is None or not math.isfinite(score) else f"{_whole(score)}/100"
+
+
+def _reasons(reasons: Sequence[str]) -> str:
+    """Join reasons on one line, whatever white space an outside source put into them."""
+    return ", ".join(" ".join(reason.split()) for reason in reasons)
+
+
+def _hold(signal: SignalText) -> str:
+    hours, minutes = divmod(signal.max_hold_candles * signal.timeframe_minutes, 60)
+    duration = " ".join(
+        part for part in (f"{hours}h" * bool(hours), f"{minutes}m" * bool(minutes)) if part
+    )
+    return f"⚠️ Max hold: {signal.max_hold_candles} candles ({duration})"
+
+
+def _whole(score: float) -> int:
+    """Round half up, as the score was rounded before it was compared."""
+    return math.floor(score + 0.5)
+
+
+def _price(price: float, tick: float) -> str:
+    return f"{price:.{digits_of(tick)}f}"
+
+
+def _number(value: float | None, digits: int, after: str = "", before: str = "") -> str:
+    if value is None or not math.isfinite(value):
+        return NO_DATA
+    return f"{before}{value:.{digits}f}{after}"

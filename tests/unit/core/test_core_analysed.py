@@ -1,0 +1,108 @@
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from scalp_strategy.analysed import AnalysedPair, instant_ns
+from scalp_strategy.contract import TIER_HIGH
+from scalp_strategy.settings import Settings
+from tests.support.host_stub import CANDLE, CLOSE, PAIR, analysed_frame, signal_pair
+
+END = instant_ns(CLOSE)
+STEP = instant_ns(CLOSE + CANDLE) - END
+
+
+def analysed(closes=(1.0, 4.0, 3.0, 2.0), **columns) -> AnalysedPair:
+    return AnalysedPair(PAIR, analysed_frame(list(closes), CLOSE, **columns), Settings())
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        CLOSE,
+        datetime(1970, 1, 1, tzinfo=UTC),
+        datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(2262, 1, 1, 0, 0, 0, 1, tzinfo=UTC),
+    ],
+)
+def test_instants_are_exact_to_the_microsecond(moment):
+    assert instant_ns(moment) == np.datetime64(moment.replace(tzinfo=None), "ns").astype(np.int64)
+
+
+def test_a_candle_is_named_by_its_close():
+    pair = analysed()
+    assert pair.has_candle(END)
+    assert pair.has_candle(END - 3 * STEP)
+    assert not pair.has_candle(END - 4 * STEP)  # the first one's open
+    assert not pair.has_candle(END + STEP)
+    assert not pair.has_candle(END - 1)
+
+
+def test_nothing_later_than_the_instant_is_read():
+    pair = analysed(atr_14=[0.1, 0.2, 0.3, 0.4], stop_factor=[1.0, 0.8, 1.0, 0.8])
+    assert (pair.price_at(END), pair.atr_at(END), pair.stop_factor_at(END)) == (2.0, 0.4, 0.8)
+    before = END - 1
+    assert (pair.price_at(before), pair.atr_at(before)) == (3.0, 0.3)
+    assert pair.stop_factor_at(before) == 1.0
+    unknown = END - 3 * STEP - 1
+    assert np.isnan(pair.price_at(unknown))
+    assert np.isnan(pair.atr_at(unknown))
+    assert pair.stop_factor_at(unknown) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "long", "short"),
+    [
+        (-4, 0, 4.0, 1.0),
+        (-2, 0, 3.0, 2.0),  # the candle closed at `since` is not part of it
+        (-4, -2, 4.0, 1.0),
+        (-1, 0, 2.0, 2.0),
+        (0, 5, None, None),
+        (-1, -1, None, None),
+    ],
+)
+def test_the_best_close_of_a_stretch(since, until, long, short):
+    pair = analysed()
+    for side, best in (("long", long), ("short", short)):
+        found = pair.best_close(side, END + since * STEP, END + until * STEP)
+        assert np.isnan(found) if best is None else found == best
+
+
+def test_a_candidate_carries_its_candle():
+    pair = signal_pair(
+        PAIR,
+        score=83.5,
+        side="short",
+        tier=TIER_HIGH,
+        coverage=0.62,
+        regime="CHOPPY",
+        stop_factor=0.8,
+        is_tier_capped=True,
+        setup_short=2,
+    )
+    one = pair.candidate(END)
+    assert (one.pair, one.side, one.close_time) == (PAIR, "short", CLOSE)
+    assert (one.price, one.atr, one.score, one.tier) == (100.0, 1.0, 84, TIER_HIGH)
+    assert (one.coverage, one.stop_factor, one.size_factor) == (0.62, 0.8, 0.5)
+    assert one.is_tier_capped
+    assert one.gate is None
+    assert one.tier_name == "HIGH"
+    assert pair.candidate(END - STEP) is None
+    assert signal_pair(PAIR, regime=None).candidate(END).size_factor == 1.0
+
+
+def test_a_row_is_the_candle_s_or_empty():
+    pair = analysed()
+    assert pair.row(END)["close"] == 2.0
+    assert pair.row(END - STEP)["close"] == 3.0
+    assert pair.row(END + STEP) == {}
+    assert pair.row(END - 1) == {}
+
+
+def test_an_empty_frame_knows_nothing():
+    pair = AnalysedPair(PAIR, analysed_frame([1.0], CLOSE).iloc[:0], Settings())
+    assert not pair.has_candle(END)
+    assert pair.candidate(END) is None
+    assert pair.row(END) == {}
+    assert np.isnan(pair.price_at(END))
+    assert np.isnan(pair.best_close("long", 0, END))

@@ -1,0 +1,146 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scalp_strategy.analysed import AnalysedPair
+from scalp_strategy.announce import announcement, summary
+from scalp_strategy.confluence import confluence
+from scalp_strategy.contract import TIER_MEDIUM
+from scalp_strategy.decision import DecisionDesk
+from scalp_strategy.entries import stop_columns
+from scalp_strategy.errors import ContractViolation
+from scalp_strategy.settings import Settings
+from scalp_strategy.technical import technical_layer
+from tests.support.host_stub import CANDLE, CLOSE, MARKET, PAIR, StubHost, desk_of
+
+ROWS = 400
+
+
+@dataclass
+class Rooms:
+    """What an announcement asks of the engine."""
+
+    desk: DecisionDesk
+    host: StubHost
+
+
+def candles() -> pd.DataFrame:
+    """A seeded random walk around 100 whose last candle closes at CLOSE."""
+    rng = np.random.default_rng(20260302)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.004, ROWS)))
+    opened = np.concatenate(([100.0], close[:-1]))
+    return pd.DataFrame(
+        {
+            "date": pd.date_range(CLOSE - CANDLE * ROWS, periods=ROWS, freq="15min"),
+            "open": opened,
+            "high": np.maximum(opened, close) * 1.002,
+            "low": np.minimum(opened, close) * 0.998,
+            "close": close,
+            "volume": rng.uniform(50, 150, ROWS),
+        }
+    )
+
+
+def decided(side="long", **columns):
+    """Analyse real candles, make the last one a candidate, and let the desk decide it."""
+    frame = candles()
+    frame = pd.concat([frame, technical_layer(frame)], axis=1)
+    frame = pd.concat([frame, confluence(frame.assign(**columns))], axis=1)
+    frame = frame.assign(**stop_columns(frame, Settings()))
+    last = {
+        "is_candidate": frame.index == ROWS - 1,
+        "direction": np.int8(1 if side == "long" else -1),
+        "tier": np.int8(TIER_MEDIUM),
+        "confluence": 72.4,
+        "coverage": 0.61,
+        "atr_pct": 1.0,
+        "volume_ratio": 2.0,
+    }
+    desk = desk_of(host=(host := StubHost()))
+    desk.offer(AnalysedPair(PAIR, frame.assign(**last | columns), Settings()))
+    (decision,) = desk.decide(CLOSE, [PAIR])
+    return decision, Rooms(desk, host)
+
+
+@pytest.mark.parametrize("side", ["long", "short"])
+def test_a_signal_s_message_has_everything(side):
+    decision, rooms = decided(side)
+    plan, size = decision.plan, decision.size
+    text = announcement(decision, rooms)
+    for part in (
+        side.upper(),
+        PAIR,
+        "72/100",
+        "Valid: 15 min",
+        f"Entry: ${plan.price:.2f}",
+        f"({plan.sl_pct:.2f}%)",
+        "Close 40%",
+        "Close 20%",
+        "Risk/Reward: 1:2.5",
+        f"cost: {plan.cost_r:.2f}R",
+        "known: 61%",
+        f"{size.size_pct:.2f}% of portfolio",
+        f"${size.risk_quote:.2f}",
+        "8 candles (2h)",
+        f"Setup: {decision.candidate.setup}",
+        f"limited by: {size.limited_by}",
+    ):
+        assert part in text, part
+    levels = [line for line in text.splitlines() if "TP" in line and "$" in line]
+    shown = [float(line.split("$")[1].split(" ")[0]) for line in levels]
+    assert shown == pytest.approx(plan.targets, abs=MARKET.price_tick)
+    (stop,) = (line for line in text.splitlines() if "Stop Loss" in line)
+    assert float(stop.split("$")[1].split(" ")[0]) == pytest.approx(plan.stop, abs=0.01)
+
+
+def test_layers_that_said_nothing_read_no_data():
+    text = announcement(*decided())
+    for name in ("Order Flow", "On-Chain", "Sentiment", "Backtest"):
+        assert f"{name}: no data" in text
+    assert "Regime: no data" in text
+    assert "nan" not in text.lower()
+
+
+def test_layers_that_spoke_are_shown():
+    columns = {
+        "orderflow_long": 81.0,
+        "orderflow_short": 19.0,
+        "orderflow_reliability": 1.0,
+        "onchain_long": np.nan,
+        "onchain_short": np.nan,
+        "onchain_reliability": np.nan,
+        "regime": "RISK_ON",
+    }
+    text = announcement(*decided(**columns))
+    assert "Order Flow: 81/100" in text
+    assert "On-Chain: no data" in text
+    assert "Regime: RISK_ON" in text
+    assert "Order Flow: 19/100" in announcement(*decided("short", **columns))
+
+
+def test_a_capped_tier_says_why():
+    text = announcement(*decided(is_tier_capped=True))
+    assert "The score is HIGH, the signal is MEDIUM" in text
+    assert "61%" in text
+    assert "signal is MEDIUM" not in announcement(*decided(is_tier_capped=False))
+
+
+def test_only_an_approved_signal_is_announced():
+    decision, rooms = decided(atr_14=100.0)
+    assert decision.plan is None
+    with pytest.raises(ContractViolation, match=PAIR):
+        announcement(decision, rooms)
+
+
+def test_a_summary_says_what_was_decided_and_why():
+    approved, _ = decided()
+    line = summary(approved)
+    assert f"{PAIR} long 72/100 MEDIUM" in line
+    assert "coverage 0.61" in line
+    assert f"risk {approved.size.risk_pct:.2f} %" in line
+    refused, _ = decided(volume_ratio=0.2)
+    assert "rejected" in summary(refused)
+    assert "volume 0.20x" in summary(refused)
+    assert "\n" not in line + summary(refused)
