@@ -103,10 +103,12 @@ class ExitDesk:
         self._desk = desk
         self._market = market
         self._plans: dict[int, TradePlan] = {}
+        self._legs: dict[int, tuple[tuple[float, float], tuple[Leg, ...]]] = {}
 
     def reset(self) -> None:
         """Forget the plans in memory: a new backtest epoch begins."""
         self._plans.clear()
+        self._legs.clear()
 
     def plan(self, trade: HostTrade) -> TradePlan:
         """Return the trade's plan, anchored to its average fill; kept with the trade once found."""
@@ -198,9 +200,12 @@ class ExitDesk:
         amount = entered or trade.amount
         if not amount:
             return ()
-        return merged_legs(
-            plan, amount, self._market(trade.pair, trade.open_rate), self._desk.settings.risk
-        )
+        known_for, legs = self._legs.get(trade.id, ((0.0, 0.0), ()))
+        if known_for != (amount, plan.price):
+            market = self._market(trade.pair, trade.open_rate)
+            legs = merged_legs(plan, amount, market, self._desk.settings.risk)
+            self._legs[trade.id] = (amount, plan.price), legs
+        return legs
 
     def is_time_up(self, trade: HostTrade, now: datetime) -> bool:
         """Whether the trade has been held for the candles allowed, from its first candle's open."""

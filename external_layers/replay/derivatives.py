@@ -165,7 +165,8 @@ class Derivatives:
         start = day * DAY_MINUTES
         rows = self._market.minutes("futures", name, start - 1, start + DAY_MINUTES)
         if not len(rows):
-            price, _ = self._market.last_trade("futures", name, start * MINUTE_MS)
+            at_ms = min(start * MINUTE_MS, self._market.now_ms())
+            price, _ = self._market.last_trade("futures", name, at_ms)
             return np.full(len(minutes), float(price))
         place = np.searchsorted(rows.minute, minutes, side="left") - 1
         found: Floats = np.where(place < 0, rows.open[0], rows.close[place.clip(0)])

@@ -2,7 +2,8 @@
 
 Expected are ``DIR/futures/BTC_USDT_USDT-5m-futures.feather`` (and ``-1m``, ``-15m``, ``-1h``),
 ``DIR/futures/BTC_USDT_USDT-<timeframe>-funding_rate.feather`` and ``DIR/BTC_USDT-5m.feather`` for
-spot. The finest timeframe of a symbol is its base. Mark prices are derived from the candles.
+spot. Each day is made from the finest timeframe that covers it; minutes below it are made up.
+Mark prices are derived from the candles.
 """
 
 import re
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from pyarrow import feather
@@ -102,28 +103,26 @@ class RecordedMarket(DayBlocks):
                 f"futures/BTC_USDT_USDT-5m-futures.feather "
                 f"and BTC_USDT-5m.feather (any base, 1m to 1d); found {found or 'none'}"
             )
-        self._folder = folder
         self._recordings = {
-            key: _read(path, INTERVALS[timeframe])
-            for key, (timeframe, path) in self._files.items()
-            if key[1] in chosen
+            key: _layers(files) for key, files in self._files.items() if key[1] in chosen
         }
         symbols = {name: self._specs(name) for name in chosen}
         super().__init__(seed, symbols, _CACHED_DAYS)
         self.synthetic_below = {
-            name: _name_of(self._recording("futures", name).step_minutes)
+            name: _name_of(self._layers_of("futures", name)[-1].step_minutes)
             for name in chosen
-            if self._recording("futures", name).step_minutes > 1
+            if max(each.step_minutes for each in self._layers_of("futures", name)) > 1
         }
         self._funding = {name: _funding(folder, name) for name in chosen}
 
     def first_minute(self, kind: MarketKind, name: str) -> int:
         """Return the minute of the first candle."""
-        return self._recording(kind, name).first_minute
+        return min(each.first_minute for each in self._layers_of(kind, name))
 
     def last_minute(self, kind: MarketKind, name: str) -> int:
         """Return the end of the time for which a recording that is over stands still."""
-        return self._recording(kind, name).end_minute + _STANDSTILL_DAYS * DAY_MINUTES
+        end = max(each.end_minute for each in self._layers_of(kind, name))
+        return end + _STANDSTILL_DAYS * DAY_MINUTES
 
     def funding_rates(self, name: str) -> tuple[Ints, Floats] | None:
         """Return recorded funding (time in ms, rate), None when there is no file."""
@@ -135,13 +134,13 @@ class RecordedMarket(DayBlocks):
         The recording then ends at `ends_at` (ms) or after it by less than a day or an hour: time
         of day, or at least the minute of the hour, stays what it was.
         """
-        end = max(recording.end_minute for recording in self._recordings.values())
+        end = max(each.end_minute for layers in self._recordings.values() for each in layers)
         unit = DAY_MINUTES if alignment is Alignment.DAY else _HOUR_MINUTES
         return (end - ends_at // MINUTE_MS) // unit * unit
 
     def make_block(self, kind: MarketKind, name: str, day: int) -> Minutes:
         """Return the one-minute candles of a UTC day; below the base they are made up."""
-        recording, spec = self._recording(kind, name), self.symbols[name][kind]
+        recording, spec = self._recording(kind, name, day), self.symbols[name][kind]
         fine = refined(
             recording.day(day), spec, (recording.step_minutes, self.seed, f"{kind}:{name}:{day}")
         )
@@ -154,14 +153,24 @@ class RecordedMarket(DayBlocks):
             fine.volume, fine.taker_buy, trades, first_id,
         )  # fmt: skip
 
-    def _recording(self, kind: MarketKind, name: str) -> Recording:
-        """Return the market's own recording, or the other market's where it has none."""
+    def _recording(self, kind: MarketKind, name: str, day: int) -> Recording:
+        """Return the finest recording that covers a day, else the one that ends last."""
+        layers = self._layers_of(kind, name)
+        start = max(day * DAY_MINUTES, min(each.first_minute for each in layers))
+        stop = min((day + 1) * DAY_MINUTES, max(each.end_minute for each in layers))
+        covering = (
+            each for each in layers if each.first_minute <= start and each.end_minute >= stop
+        )
+        return next(covering, max(layers, key=lambda each: each.end_minute))
+
+    def _layers_of(self, kind: MarketKind, name: str) -> list[Recording]:
+        """Return the market's own recordings, finest first, or the other market's."""
         other: MarketKind = "futures" if kind == "spot" else "spot"
         own = self._recordings.get((kind, name))
         return own if own is not None else self._recordings[other, name]
 
     def _specs(self, name: str) -> dict[MarketKind, SymbolSpec]:
-        return {kind: spec_of(name, kind, self._recording(kind, name).bars) for kind in KINDS}
+        return {kind: spec_of(name, kind, self._layers_of(kind, name)[0].bars) for kind in KINDS}
 
 
 def ends_at_ms(text: str, now_ms: int) -> int:
@@ -183,22 +192,34 @@ def ends_at_ms(text: str, now_ms: int) -> int:
     return round(instant.timestamp() * 1_000)
 
 
-def _candle_files(folder: Path) -> dict[tuple[MarketKind, str], tuple[str, Path]]:
-    """Return the finest candle file of each symbol, as (timeframe, path)."""
+def _candle_files(folder: Path) -> dict[tuple[MarketKind, str], dict[int, Path]]:
+    """Return the candle files of each symbol by their minutes."""
     patterns: tuple[tuple[MarketKind, Path, re.Pattern[str]], ...] = (
         ("futures", folder / "futures", _FUTURES_FILE),
         ("spot", folder, _SPOT_FILE),
     )
-    finest: dict[tuple[MarketKind, str], tuple[str, Path]] = {}
+    found: dict[tuple[MarketKind, str], dict[int, Path]] = {}
     for kind, place, pattern in patterns:
         for path in sorted(place.glob("*.feather")):
             match = pattern.fullmatch(path.name)
-            if not match or INTERVALS.get(match[2], DAY_MINUTES + 1) > DAY_MINUTES:
-                continue
-            key = (kind, match[1] + QUOTE)
-            if key not in finest or INTERVALS[match[2]] < INTERVALS[finest[key][0]]:
-                finest[key] = (match[2], path)
-    return finest
+            minutes = INTERVALS.get(match[2], DAY_MINUTES + 1) if match else DAY_MINUTES + 1
+            if match and minutes <= DAY_MINUTES:
+                found.setdefault((kind, match[1] + QUOTE), {})[minutes] = path
+    return found
+
+
+def _layers(files: dict[int, Path]) -> list[Recording]:
+    """Return recordings finest first, without those that add less than a day to a finer one."""
+    layers: list[Recording] = []
+    for minutes in sorted(files):
+        recording = _read(files[minutes], minutes)
+        if not any(
+            finer.first_minute <= recording.first_minute + DAY_MINUTES
+            and finer.end_minute >= recording.end_minute - DAY_MINUTES
+            for finer in layers
+        ):
+            layers.append(recording)
+    return layers
 
 
 def _read(path: Path, step_minutes: int) -> Recording:
@@ -239,8 +260,8 @@ def _funding(folder: Path, name: str) -> tuple[Ints, Floats] | None:
     return times, table.column("open").to_numpy().astype(np.float64)
 
 
-def _minutes_of(column: object) -> Ints:
-    dates: np.ndarray = column.to_numpy()  # type: ignore[attr-defined]
+def _minutes_of(column: Any) -> Ints:
+    dates: np.ndarray = column.to_numpy()
     minutes: Ints = dates.astype("datetime64[m]").astype(np.int64)
     return minutes
 

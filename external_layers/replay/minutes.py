@@ -76,7 +76,7 @@ class MinuteSource(Protocol):
 
     @property
     def synthetic_below(self) -> dict[str, str]:
-        """The recorded timeframe per symbol below which candles are made up; empty = none."""
+        """The coarsest recorded timeframe in use per symbol: finer candles are made up there."""
 
     def first_minute(self, kind: MarketKind, name: str) -> int:
         """Return the minute of the first candle."""

@@ -9,6 +9,11 @@ from external_layers.replay.symbols import MarketKind
 
 Category = Literal["public", "market", "all", "none"]
 
+_CATEGORIES: Final[dict[str, Category]] = {
+    "public": "public",
+    "market": "market",
+    "private": "none",
+}
 _PUBLIC: Final = ("depth", "bookTicker", "trade")
 _DEPTH: Final = re.compile(r"depth(5|10|20)?(?:@(100|250|500|1000)ms)?")
 _MARK: Final = re.compile(r"markPrice(@1s)?")
@@ -82,8 +87,8 @@ def parse_route(path: str, streams_query: str | None) -> Route | None:
     if is_futures:
         parts = parts[1:]
     category: Category = "none" if is_futures else "all"
-    if parts and parts[0] in ("public", "market", "private"):
-        category = {"public": "public", "market": "market"}.get(parts[0], "none")  # type: ignore[assignment]
+    if parts and parts[0] in _CATEGORIES:
+        category = _CATEGORIES[parts[0]]
         is_futures, parts = True, parts[1:]
     if not parts or parts[0] not in ("ws", "stream"):
         return None
@@ -96,20 +101,13 @@ def parse_route(path: str, streams_query: str | None) -> Route | None:
 
 def parse_stream(name: str, kind: MarketKind) -> Stream | None:
     """Return what a stream name means, None when the market has no such stream."""
+    lower, _, rest = name.partition("@")
     if name.startswith("!"):
-        channel = name[1:].split("@", maxsplit=1)[0]
-        symbol = None
-        rest = name[1:].replace("@arr", "")
+        stream = _parsed(kind, None, name[1:].replace("@arr", ""))
     else:
-        lower, _, rest = name.partition("@")
-        channel, symbol = re.split(r"[@_\d]", rest)[0], lower.upper()
-    if kind == "spot" and channel in _FUTURES_ONLY:
-        return None
-    if rest in _PLAIN:
-        return Stream(kind, rest, symbol, "", _PLAIN[rest])
-    if mark := _MARK.fullmatch(rest):
-        return Stream(kind, "markPrice", symbol, "", _MARK_SPEED_MS[bool(mark[1])])
-    return _parameterised(kind, symbol, rest)
+        stream = _parsed(kind, lower.upper(), rest)
+    is_missing = stream is not None and kind == "spot" and stream.channel in _FUTURES_ONLY
+    return None if is_missing else stream
 
 
 def category_of(stream: Stream) -> Category:
@@ -117,7 +115,11 @@ def category_of(stream: Stream) -> Category:
     return "public" if stream.channel in _PUBLIC else "market"
 
 
-def _parameterised(kind: MarketKind, symbol: str | None, rest: str) -> Stream | None:
+def _parsed(kind: MarketKind, symbol: str | None, rest: str) -> Stream | None:
+    if rest in _PLAIN:
+        return Stream(kind, rest, symbol, "", _PLAIN[rest])
+    if mark := _MARK.fullmatch(rest):
+        return Stream(kind, "markPrice", symbol, "", _MARK_SPEED_MS[bool(mark[1])])
     if depth := _DEPTH.fullmatch(rest):
         speed = int(depth[2]) if depth[2] else _DEPTH_SPEED_MS[kind]
         return Stream(kind, "depth", symbol, depth[1] or "", speed)

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, Literal, Self, overload
 
 import numpy as np
@@ -76,6 +77,7 @@ def step_count(value: float, step: float) -> int:
     return nearest if is_whole else math.floor(quotient)
 
 
+@lru_cache(maxsize=1024)
 def digits_of(step: float) -> int:
     """Return how many digits after the point a multiple of `step` needs.
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from scalp_strategy.contract import TIER_NAMES
+from scalp_strategy.risk import LEG_TAGS, stage
 from scalp_strategy.validation import metrics
 from scalp_strategy.validation.results import BacktestRun
 from scalp_strategy.validation.trade_table import net_profit, net_r
 
-TARGET_TAGS = ("tp1", "tp2", "tp3")
 UNKNOWN = "unknown"
+HOST_STOPS = ("stop_loss", "trailing_stop_loss")
+STOPS_BY_STAGE = ("stop_loss", "break_even", "trailing_stop")
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,16 @@ def _segment(
 
 
 def by_exit(table: pd.DataFrame) -> Labels:
-    """Return each trade's exit reason."""
-    return [str(reason) or UNKNOWN for reason in table["exit_reason"]]
+    """Return each trade's exit reason; a stop behind filled targets is named by where it stood."""
+    pairs = zip(table["exit_reason"], table["exits"], strict=True)
+    return [_exit_name(str(reason), exits) or UNKNOWN for reason, exits in pairs]
+
+
+def _exit_name(reason: str, exits: tuple[tuple[Any, ...], ...]) -> str:
+    # The host calls a stop moved to break-even by a fill the same as the initial one.
+    if reason not in HOST_STOPS:
+        return reason
+    return STOPS_BY_STAGE[min(stage(tag for *_, tag in exits), len(STOPS_BY_STAGE) - 1)]
 
 
 def by_month(table: pd.DataFrame) -> Labels:
@@ -121,7 +132,7 @@ def by_coverage(table: pd.DataFrame, edges: Sequence[float]) -> Labels:
 def stages(table: pd.DataFrame) -> dict[str, int]:
     """Return how many trades filled each target, counted by the tags of their exit orders."""
     tags = [{str(tag).lower() for _, _, _, tag in exits} for exits in table["exits"]]
-    return {target: sum(target in filled for filled in tags) for target in TARGET_TAGS}
+    return {target: sum(target in filled for filled in tags) for target in LEG_TAGS}
 
 
 def breakdowns(

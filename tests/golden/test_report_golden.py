@@ -150,7 +150,10 @@ def test_monthly_and_tier_split(run: BacktestRun) -> None:
     high, medium = splits["tier"]
     assert high.average_r == pytest.approx((2.0964 - 1.2515) / 2)
     assert medium.win_rate_pct == 50.0
-    assert [segment.share_pct for segment in splits["exit reason"]] == [50.0, 25.0, 25.0]
+    # A stop behind one filled target stood at break-even, whatever the host called it.
+    assert {segment.name: segment.share_pct for segment in splits["exit reason"]} == {
+        "break_even": 25.0, "stop_loss": 50.0, "tp3": 25.0,
+    }  # fmt: skip
 
 
 def test_gate_and_verdict(run: BacktestRun) -> None:

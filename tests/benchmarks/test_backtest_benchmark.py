@@ -1,0 +1,91 @@
+"""Wall time of a backtest: the engine beside a plain strategy with twenty TA-Lib columns.
+
+Both run as a user runs them, `freqtrade backtesting` in a process of its own, over the same
+generated candles: ten pairs, ninety days of 15m. Printed as a ratio of one run.
+"""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scalp_strategy.validation.results import newest_result, read_run
+from tests.support.market import running_market
+
+ROOT = Path(__file__).parents[2]
+DAYS = 90
+
+PLAIN = '''
+import talib.abstract as ta
+from freqtrade.strategy import IStrategy
+
+
+class Plain(IStrategy):
+    timeframe = "15m"
+    can_short = True
+    stoploss = -0.02
+    minimal_roi = {"0": 0.01}
+    startup_candle_count = 200
+
+    def populate_indicators(self, df, metadata):
+        for period in (5, 9, 14, 21, 34, 50, 100, 200):
+            df[f"ema_{period}"] = ta.EMA(df, timeperiod=period)
+        for period in (7, 14, 21):
+            df[f"rsi_{period}"] = ta.RSI(df, timeperiod=period)
+            df[f"atr_{period}"] = ta.ATR(df, timeperiod=period)
+            df[f"adx_{period}"] = ta.ADX(df, timeperiod=period)
+        df["obv"] = ta.OBV(df)
+        df["cci"] = ta.CCI(df)
+        df["mfi"] = ta.MFI(df)
+        return df
+
+    def populate_entry_trend(self, df, metadata):
+        df.loc[(df["rsi_14"] < 30) & (df["ema_9"] > df["ema_200"]), "enter_long"] = 1
+        df.loc[(df["rsi_14"] > 70) & (df["ema_9"] < df["ema_200"]), "enter_short"] = 1
+        return df
+
+    def populate_exit_trend(self, df, metadata):
+        df.loc[df["rsi_14"] > 55, "exit_long"] = 1
+        df.loc[df["rsi_14"] < 45, "exit_short"] = 1
+        return df
+'''
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a user directory with both strategies."""
+    path = tmp_path_factory.mktemp("benchmark")
+    (path / "strategies").mkdir()
+    shutil.copy(ROOT / "user_data" / "strategies" / "ScalpStrategy.py", path / "strategies")
+    (path / "strategies" / "Plain.py").write_text(PLAIN)
+    return path
+
+
+def freqtrade(folder: Path, command: str, *arguments: str) -> float:
+    configs = (ROOT / "config" / "base.json", ROOT / "config" / "futures.json")
+    files = [word for path in (*configs, folder / "replay.json") for word in ("-c", str(path))]
+    program = [sys.executable, "-m", "freqtrade", command, "--userdir", str(folder), *files]
+    began = time.perf_counter()
+    done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return time.perf_counter() - began
+
+
+def test_backtest_beside_a_plain_strategy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with running_market("--write-config", folder / "replay.json"):
+        freqtrade(
+            folder, "download-data", "--timeframes", "15m", "--timerange", "20260720-20261101"
+        )
+        seconds, trades = {}, {}
+        for name in ("Plain", "ScalpStrategy"):
+            seconds[name] = freqtrade(
+                folder, "backtesting", "--strategy", name, "--timerange", "20260803-20261101"
+            )
+            trades[name] = len(read_run(newest_result(folder), name).trades)
+    ratio = seconds["ScalpStrategy"] / seconds["Plain"]
+    with capsys.disabled():
+        print(f"\n10 pairs x 90 days: seconds {seconds}, trades {trades}, ratio {ratio:.2f}")
+    assert min(trades.values()) > DAYS
