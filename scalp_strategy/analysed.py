@@ -85,6 +85,7 @@ class AnalysedPair:
         first = int(np.searchsorted(self._close_ns, since_ns, side="right"))
         after = int(np.searchsorted(self._close_ns, until_ns, side="right"))
         closes = self._close[first:after]
+        closes = closes[np.isfinite(closes)]
         if not len(closes):
             return float("nan")
         return float(closes.max() if side == "long" else closes.min())

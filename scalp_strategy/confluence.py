@@ -7,8 +7,10 @@ For a side, ``score = min(100, factor * sum(w_i * e_i))`` with the effective sco
 - ``e = min(50, last score)`` while the layer is silent for at most `opposition_max_age_s`, then 50;
 - ``e = 50`` for a layer that never spoke.
 
-So losing data can never raise a score. `coverage` is ``sum(w_i * r_i)``: the share of the evidence
-that is known and fresh.
+So losing support can never raise a score, and a layer that goes silent says no more for a side than
+its last word did, for as long as that counts. Opposition that was never heard, or is older than
+that, cannot count; it shows in `coverage`, ``sum(w_i * r_i)``: the share of the evidence that is
+known and fresh.
 """
 
 from dataclasses import dataclass
@@ -143,8 +145,9 @@ def _regime_factors(
     if "regime" not in frame:
         ones = np.ones(len(frame))
         return ones, ones
-    names = frame["regime"].to_numpy(dtype=object)
-    is_known = np.array([isinstance(name, str) for name in names], dtype=bool)
+    given = frame["regime"].to_numpy(dtype=object)
+    is_known = np.array([isinstance(name, str) for name in given], dtype=bool)
+    names = np.where(is_known, given, "")
     last, has_last = _last_known(
         is_known, dates, settings.confluence.opposition_max_age_s * _NS_PER_S
     )

@@ -32,6 +32,8 @@ from scalp_strategy.signals import Candidate, Decision, Status, Verdict
 
 NEVER_ASKED: Final = "the host placed no order: no free slot, a locked pair or too little balance"
 
+SIGNALS_ONLY: Final = "signals only: no order is placed"
+
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
@@ -185,7 +187,8 @@ class DecisionDesk:
         """Log the approved signals of the last candle that the host never asked about."""
         for pair, reason in list(self._untaken.items()):
             if reason == NEVER_ASKED:
-                self.not_taken(self._latched[pair], NEVER_ASKED)
+                said = SIGNALS_ONLY if self.settings.signals_only else NEVER_ASKED
+                self.not_taken(self._latched[pair], said)
         self._forget_candle()
 
     def _forget_candle(self) -> None:

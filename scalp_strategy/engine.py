@@ -44,6 +44,7 @@ class Engine:
         self.desk = DecisionDesk(settings, self.host, self.account, self.log)
         self.exits = ExitDesk(self.desk, self.host.market)
         self._now: datetime | None = None
+        self._told_problem: str | None = None
         self._refused: dict[str, datetime] = {}
 
     def begin_loop(self, now: datetime) -> None:
@@ -52,6 +53,7 @@ class Engine:
             self.desk.reset()
             self.exits.reset()
         self._now = now
+        self._report_store()
         if self._file is not None:
             self._take_resume_request(self._file, now)
             for trade in Trade.get_trades_proxy(is_open=True):
@@ -105,6 +107,16 @@ class Engine:
 
     def _stop_price(self, trade: HostTrade, now: datetime) -> float:
         return self.exits.stop(trade, now)
+
+    def _report_store(self) -> None:
+        """Log once when the account's state cannot be kept, and once when it can again."""
+        problem = self.account.store_problem
+        if (problem is None) != (self._told_problem is None):
+            if problem is None:
+                logger.warning("The account's state is kept again.")
+            else:
+                logger.error("The account's state is not kept: %s", problem)
+        self._told_problem = problem
 
     def _take_resume_request(self, file: FileStore, now: datetime) -> None:
         is_confirmed = file.take_resume_request()

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from scalp_strategy.confluence import rounded
 from scalp_strategy.contract import LONG, NEUTRAL, SHORT, TIER_NAMES, TIER_NONE, side_of
@@ -76,7 +76,7 @@ def entry_columns(frame: DataFrame, settings: Settings, *, can_short: bool) -> D
             "is_candidate": is_candidate,
             "enter_long": (is_entry & (direction == LONG)).astype(np.int8),
             "enter_short": (is_entry & (direction == SHORT)).astype(np.int8),
-            "enter_tag": _tags(frame, is_entry),
+            "enter_tag": Series(_tags(frame, is_entry), index=frame.index, dtype=object),
         },
         index=frame.index,
     )

@@ -103,7 +103,7 @@ class ExitDesk:
         self._desk = desk
         self._market = market
         self._plans: dict[int, TradePlan] = {}
-        self._legs: dict[int, tuple[tuple[float, float], tuple[Leg, ...]]] = {}
+        self._legs: dict[int, tuple[float, TradePlan, tuple[Leg, ...]]] = {}
 
     def reset(self) -> None:
         """Forget the plans in memory: a new backtest epoch begins."""
@@ -200,12 +200,12 @@ class ExitDesk:
         amount = entered or trade.amount
         if not amount:
             return ()
-        known_for, legs = self._legs.get(trade.id, ((0.0, 0.0), ()))
-        if known_for != (amount, plan.price):
+        known = self._legs.get(trade.id)
+        if known is None or known[:2] != (amount, plan):
             market = self._market(trade.pair, trade.open_rate)
             legs = merged_legs(plan, amount, market, self._desk.settings.risk)
-            self._legs[trade.id] = (amount, plan.price), legs
-        return legs
+            known = self._legs[trade.id] = (amount, plan, legs)
+        return known[2]
 
     def is_time_up(self, trade: HostTrade, now: datetime) -> bool:
         """Whether the trade has been held for the candles allowed, from its first candle's open."""
@@ -219,11 +219,14 @@ class ExitDesk:
         return self._market(trade.pair, trade.open_rate).price_tick
 
     def _must_wait(self, trade: HostTrade, plan: TradePlan, leg: Leg, rate: float) -> bool:
-        sides = {order.ft_order_side for order in trade.orders if order.ft_is_open}
-        if trade.entry_side in sides:
+        open_orders = [order for order in trade.orders if order.ft_is_open]
+        if any(order.ft_order_side == trade.entry_side for order in open_orders):
             return True
-        beyond = sign_of(plan.side) * (rate - plan.at_r(leg.target_r))
-        return trade.exit_side in sides and beyond <= 0
+        exits = [order for order in open_orders if order.ft_order_side == trade.exit_side]
+        is_ours = all(order.ft_order_tag == leg.tag and not order.safe_filled for order in exits)
+        is_beyond = sign_of(plan.side) * (rate - plan.at_r(leg.target_r)) > 0
+        # Placing again cancels what is open: never somebody else's exit, never a half-filled one.
+        return bool(exits) and not (is_ours and is_beyond)
 
     def _filled_tags(self, trade: HostTrade, plan: TradePlan) -> list[str]:
         """Tags of the legs whose whole amount is out; a leg half filled is still open."""

@@ -29,6 +29,7 @@ from scalp_strategy.setting_groups.technical import TechnicalSettings
 
 SECTION: Final = "scalp"
 ENVIRONMENT_PREFIX: Final = "FREQTRADE__SCALP__"
+_NEAR_RATIO: Final = 0.75  # how like our section's name a name must be to be taken for a slip
 
 # What a preset changes of the defaults. `specification` is every number as specified.
 PRESETS: Final[dict[str, dict[str, Any]]] = {
@@ -106,7 +107,7 @@ def load_settings(
     2.5
     """
     variables = environment or {}
-    _refuse_misspelt_prefix(variables)
+    _refuse_misspelt_names(config or {}, variables)
     section = (config or {}).get(SECTION, {})
     if not isinstance(section, Mapping):
         raise ConfigError(f"{SECTION} = {section!r}: must be an object of settings")
@@ -211,10 +212,19 @@ def _number(name: str, text: str) -> int | float:
     return int(value) if value.is_integer() else value
 
 
-def _refuse_misspelt_prefix(environment: Mapping[str, str]) -> None:
+def _refuse_misspelt_names(config: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+    """Refuse what was meant for us and would silently be nobody's."""
+    for name in config:
+        if name != SECTION and _is_near(name):
+            raise ConfigError(f"{name}: unknown section. Did you mean {SECTION}?")
     for name in environment:
-        if re.match(r"FREQTRADE_+SCALP_", name) and not name.startswith(ENVIRONMENT_PREFIX):
+        parts = re.fullmatch(r"FREQTRADE_+([A-Za-z]+?)_.*", name)
+        if parts and _is_near(parts[1]) and not name.startswith(ENVIRONMENT_PREFIX):
             raise ConfigError(f"{name}: unknown variable. Names start with {ENVIRONMENT_PREFIX}")
+
+
+def _is_near(name: str) -> bool:
+    return bool(get_close_matches(name.lower(), [SECTION], cutoff=_NEAR_RATIO))
 
 
 def _nested(path: str, value: Any) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from scalp_strategy.technical.arrays import FloatArray
 from scalp_strategy.technical.bars import PRIMARY_NS, Bars, bars_of, stretches
 from scalp_strategy.technical.indicators import INDICATORS
 from scalp_strategy.technical.inputs import Inputs
-from scalp_strategy.technical.patterns import PATTERNS
 from scalp_strategy.technical.timeframes import (
     LowerTimeframes,
     hourly_lookback,
@@ -39,13 +38,12 @@ def technical_columns(settings: TechnicalSettings) -> tuple[str, ...]:
 def lookback(settings: Settings | None = None) -> int:
     """Return the 15m candles of history needed before the first trustworthy row.
 
-    The largest of what every indicator, every pattern and the 1h trend declare; a recursion
-    counts until its seed weighs less than `settle_tolerance`.
+    The largest of what every indicator (its patterns included) and the 1h trend declare; a
+    recursion counts until its seed weighs less than `settle_tolerance`.
     """
     technical = (settings or Settings()).technical
     indicators = max(indicator.lookback(technical) for indicator in INDICATORS)
-    patterns = max(pattern.lookback(technical) for pattern in PATTERNS)
-    return max(indicators, patterns, hourly_lookback(technical))
+    return max(indicators, hourly_lookback(technical))
 
 
 def technical_frame(

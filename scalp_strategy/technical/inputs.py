@@ -1,8 +1,8 @@
 """What one unbroken stretch of candles offers its indicators; shared values are computed once.
 
-Prices are held divided by a power of two near the first close. TA-Lib compares with absolute
-tolerances (1e-14), which would flatten coins priced at 1e-6; the division is exact, so no digit
-of the result changes. `in_price` scales back what leaves the layer.
+Prices are held divided by a power of two near the first close: older TA-Lib releases take any
+variance below 1e-14 for zero, which would flatten the bands of coins priced at 1e-6. The division
+is exact, so no digit of the result changes. `in_price` scales back what leaves the layer.
 """
 
 import math

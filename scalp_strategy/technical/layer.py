@@ -1,8 +1,10 @@
 """The technical layer of one pair: sub-scores, combined score and setup in one frame."""
 
 from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pandas import DataFrame, Index
 
@@ -12,6 +14,8 @@ from scalp_strategy.technical.bars import bars_of
 from scalp_strategy.technical.frame import fill_technical_block, technical_columns
 from scalp_strategy.technical.score import COUNT_COLUMNS, SCORE_COLUMNS, combined_score
 from scalp_strategy.technical.setup import setup_codes
+
+SETUP_COLUMNS: Final = tuple(f"setup_{side}" for side in SIDES)
 
 
 def technical_layer(
@@ -57,20 +61,14 @@ def technical_layer(
     score = combined_score(columns, technical)
     scores[:] = score[: len(SCORE_COLUMNS)]
     codes = (setup_codes(columns, side, technical) for side in SIDES)
+    counts = np.array([*score[len(SCORE_COLUMNS) :], *codes])
     index = candles_15m.index
-    floats = DataFrame(
-        block.T,
-        index=index,
-        columns=_labels((*names, *SCORE_COLUMNS)),
-        copy=False,
-    )
-    counts = DataFrame(
-        np.array([*score[len(SCORE_COLUMNS) :], *codes]).T,
-        index=index,
-        columns=_labels((*COUNT_COLUMNS, *(f"setup_{side}" for side in SIDES))),
-        copy=False,
-    )
-    return pd.concat((floats, counts), axis=1)
+    floats = _frame(block, (*names, *SCORE_COLUMNS), index)
+    return pd.concat((floats, _frame(counts, (*COUNT_COLUMNS, *SETUP_COLUMNS), index)), axis=1)
+
+
+def _frame(rows: npt.NDArray[Any], names: tuple[str, ...], index: "Index[Any]") -> DataFrame:
+    return DataFrame(rows.T, index=index, columns=_labels(names), copy=False)
 
 
 @lru_cache(maxsize=8)

@@ -15,6 +15,7 @@ import scalp_strategy.technical.indicators as indicators_package
 import scalp_strategy.technical.patterns as patterns_package
 from scalp_strategy.contract import Side
 from scalp_strategy.setting_groups.technical import IndicatorWeights, TechnicalSettings
+from scalp_strategy.settings import Settings
 from scalp_strategy.technical import (
     INDICATORS,
     PATTERNS,
@@ -309,11 +310,19 @@ def test_every_indicator_has_a_weight() -> None:
     assert set(IndicatorWeights.model_fields) == {indicator.name for indicator in INDICATORS}
 
 
-def test_start_up_is_the_longest_declared_look_back() -> None:
-    declared = [each.lookback(SETTINGS) for each in (*INDICATORS, *PATTERNS)]
-    assert lookback() >= max(declared)
-    # 200 candles seed the longest EMA, 921 more fade the seed below 1e-4; 1h needs a little more.
-    assert 1120 <= lookback() <= 1130
+def test_start_up_covers_every_declared_look_back() -> None:
+    longer = Settings.model_validate({"technical": {"ema": {"long": 400}}})
+    for settings in (Settings(), longer):
+        declared = [each.lookback(settings.technical) for each in (*INDICATORS, *PATTERNS)]
+        assert lookback(settings) >= max(declared)
+    assert lookback(longer) > lookback()
+
+
+def test_start_up_of_the_specification() -> None:
+    # The 1h EMA of 50 is the slowest: 50 hours seed it, and (49 / 51) ** k < 1e-4 after 231 more.
+    # The data may start a candle into an hour: three candles are lost, the last row is the 4th.
+    assert (49 / 51) ** 230 > 1e-4 > (49 / 51) ** 231
+    assert lookback() == 3 + 4 * (50 + 231) - 1
 
 
 def test_layer_is_frame_score_and_setup_in_one() -> None:

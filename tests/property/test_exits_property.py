@@ -164,9 +164,9 @@ def test_partial_fills_add_up_to_the_legs(count, shares, side):
         legs = exits.legs(trade, exits.plan(trade))
         for share in shares:
             order = ask(exits, trade)
-            fill(trade, order, math.floor(share * order.amount / step) * step)
-            if not trade.amount or order.filled == order.amount == trade.amount:
-                return
+            fill(trade, order, round(math.floor(share * round(order.amount / step)) * step, 3))
+            if math.fsum(done.filled for done in trade.orders[1:]) > amount - step / 2:
+                return  # all out: the host closes the trade
         remaining = {leg.tag: leg.amount for leg in legs}
         for order in trade.orders[1:]:
             remaining[order.ft_order_tag] -= order.filled

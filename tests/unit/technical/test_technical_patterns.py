@@ -161,6 +161,13 @@ def test_gap_expires(waiting: int, found: bool) -> None:
     assert (value > 0) is found
 
 
+def test_gap_signals_when_price_enters_it_not_while_it_stays() -> None:
+    enters = (102.4, 102.4, 100.8, 101.0, 100.0)
+    stays = (101.0, 101.3, 100.7, 101.1, 100.0)
+    assert last_two_ways([*wave(), *GAP, AWAY, enters], "fair_value_gap") > 0.0
+    assert last_two_ways([*wave(), *GAP, AWAY, enters, stays], "fair_value_gap") == 0.0
+
+
 def test_gap_is_filled_by_a_touch_of_its_far_side() -> None:
     # A touch of 100.2 leaves only the smaller gap that GAP's first candle tore above the wave.
     touch = (102.4, 102.4, 100.2, 101.0, 100.0)

@@ -81,6 +81,19 @@ def test_coarser_candles_are_aggregates_and_finer_ones_stay_inside(folder: Path)
     assert (fine["open"].to_numpy()[1:] != fine["close"].to_numpy()[:-1]).sum() == 0
 
 
+def test_each_day_comes_from_the_finest_recording_that_covers_it(tmp_path: Path) -> None:
+    coarse, fine = recording(1_200, 5), recording(2_880, 1)
+    save(coarse, tmp_path, "futures/BTC_USDT_USDT-5m-futures.feather")
+    save(fine, tmp_path, "futures/BTC_USDT_USDT-1m-futures.feather")
+    source = RecordedMarket(tmp_path, 7)
+    market = ReplayMarket(source, lambda: int(2e12))
+    assert source.synthetic_below == {"BTCUSDT": "5m"}
+    minutes = recorded(market, "BTCUSDT", "1m", 6_000)
+    np.testing.assert_allclose(minutes["close"][:800], fine["close"][:800])
+    later = recorded(market, "BTCUSDT", "5m", 1_200)
+    np.testing.assert_allclose(later["close"][700:], coarse["close"][700:])
+
+
 def test_a_gap_is_flat_and_without_trades(folder: Path) -> None:
     market = ReplayMarket(RecordedMarket(folder, 7), lambda: int(2e12))
     rows = recorded(market, "ZZZUSDT", "1m", 60)
