@@ -11,14 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
+from freqtrade.data.btanalysis import load_backtest_stats
 
-from scalp_strategy.validation.results import newest_result, read_run
+from scalp_strategy.validation.results import newest_result
 from tests.support.market import running_market
 
 ROOT = Path(__file__).parents[2]
 DAYS = 90
 
-PLAIN = '''
+PLAIN = """
 import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
@@ -27,7 +28,7 @@ class Plain(IStrategy):
     timeframe = "15m"
     can_short = True
     stoploss = -0.02
-    minimal_roi = {"0": 0.01}
+    minimal_roi = {"0": 0.02}
     startup_candle_count = 200
 
     def populate_indicators(self, df, metadata):
@@ -43,15 +44,16 @@ class Plain(IStrategy):
         return df
 
     def populate_entry_trend(self, df, metadata):
-        df.loc[(df["rsi_14"] < 30) & (df["ema_9"] > df["ema_200"]), "enter_long"] = 1
-        df.loc[(df["rsi_14"] > 70) & (df["ema_9"] < df["ema_200"]), "enter_short"] = 1
+        above = df["ema_9"] > df["ema_21"]
+        df.loc[above & ~above.shift(1, fill_value=True), "enter_long"] = 1
+        df.loc[~above & above.shift(1, fill_value=False), "enter_short"] = 1
         return df
 
     def populate_exit_trend(self, df, metadata):
-        df.loc[df["rsi_14"] > 55, "exit_long"] = 1
-        df.loc[df["rsi_14"] < 45, "exit_short"] = 1
+        df.loc[df["rsi_14"] > 60, "exit_long"] = 1
+        df.loc[df["rsi_14"] < 40, "exit_short"] = 1
         return df
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +79,15 @@ def freqtrade(folder: Path, command: str, *arguments: str) -> float:
 def test_backtest_beside_a_plain_strategy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with running_market("--write-config", folder / "replay.json"):
         freqtrade(
-            folder, "download-data", "--timeframes", "15m", "--timerange", "20260720-20261101"
+            folder, "download-data", "--timeframes", "15m", "5m", "--timerange", "20260720-20261101"
         )
         seconds, trades = {}, {}
         for name in ("Plain", "ScalpStrategy"):
             seconds[name] = freqtrade(
                 folder, "backtesting", "--strategy", name, "--timerange", "20260803-20261101"
             )
-            trades[name] = len(read_run(newest_result(folder), name).trades)
+            stats = load_backtest_stats(newest_result(folder))
+            trades[name] = stats["strategy"][name]["total_trades"]
     ratio = seconds["ScalpStrategy"] / seconds["Plain"]
     with capsys.disabled():
         print(f"\n10 pairs x 90 days: seconds {seconds}, trades {trades}, ratio {ratio:.2f}")
