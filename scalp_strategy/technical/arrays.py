@@ -27,6 +27,21 @@ def shifted(values: FloatArray, by: int = 1) -> FloatArray:
     return out
 
 
+def mirrored(for_longs: FloatArray, for_shorts: FloatArray | None = None) -> FloatArray:
+    """Return two lines: `for_longs`, and what shorts read in its place (the same), negated.
+
+    Examples
+    --------
+    >>> mirrored(np.array([1.0, 2.0]))
+    array([[ 1.,  2.],
+           [-1., -2.]])
+    """
+    out = np.empty((2, for_longs.size))
+    out[0] = for_longs
+    np.negative(for_longs if for_shorts is None else for_shorts, out=out[1])
+    return out
+
+
 def unknown(size: int) -> FloatArray:
     """Return `size` NaN."""
     return np.full(size, np.nan)
@@ -43,24 +58,24 @@ def rolling_sum(values: FloatArray, window: int) -> FloatArray:
     >>> rolling_sum(np.array([1.0, np.nan, 2.0, 3.0]), 2)
     array([nan, nan, nan,  5.])
     """
-    out = unknown(values.size)
-    count = values.size - window + 1
+    out = np.full(values.shape, np.nan)
+    count = values.shape[-1] - window + 1
     if count > 0:
-        out[window - 1 :] = _window_totals(values, window, count)
+        out[..., window - 1 :] = _window_totals(values, window, count)
     return out
 
 
 def _window_totals(values: FloatArray, window: int, count: int) -> FloatArray:
     # The window as blocks of 1, 2, 4, ... values, one for each bit of its length.
-    total = np.zeros(count)
+    total = np.zeros((*values.shape[:-1], count))
     block, width, offset = values, 1, 0
     while True:
         if window & width:
-            total += block[offset : offset + count]
+            total += block[..., offset : offset + count]
             offset += width
         if 2 * width > window:
             return total
-        block = block[:-width] + block[width:]
+        block = block[..., :-width] + block[..., width:]
         width *= 2
 
 
@@ -73,7 +88,7 @@ def quotient(
     return out
 
 
-def ramp(values: FloatArray, start: float, stop: float) -> FloatArray:
+def ramp(values: FloatArray, start: float, stop: float | FloatArray) -> FloatArray:
     """Return 0 up to `start`, 1 from `stop` on, linear between; NaN stays NaN.
 
     Examples
@@ -102,7 +117,7 @@ def last_true_within(flags: BoolArray, candles: int) -> BoolArray:
     """
     out = flags.copy()
     for offset in range(1, candles):
-        out[offset:] |= flags[:-offset]
+        out[..., offset:] |= flags[..., :-offset]
     return out
 
 

@@ -77,9 +77,9 @@ def _open_times(candles: DataFrame, name: str) -> IntArray:
     dates = candles["date"]
     if not isinstance(dates.dtype, DatetimeTZDtype):
         raise ContractViolation(f"{name}: date must be time-zone aware, got {dates.dtype}")
-    if dates.size and dates.iloc[0] is NaT:
-        raise ContractViolation(f"{name}: the first date is empty")
     times: IntArray = dates.array.as_unit("ns").asi8
+    if times.size and times[0] == NaT.value:
+        raise ContractViolation(f"{name}: the first date is empty")
     wrong = times[1:] <= times[:-1]
     if wrong.any():
         row = int(np.argmax(wrong)) + 1

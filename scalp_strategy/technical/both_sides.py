@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scalp_strategy.technical.arrays import FloatArray, quotient, ramp, shifted
+from scalp_strategy.technical.arrays import FloatArray, mirrored, quotient, ramp, shifted
 from scalp_strategy.technical.gaps import Gaps, open_gaps
 
 if TYPE_CHECKING:
@@ -33,29 +33,29 @@ class BothSides:
         self.atr = inputs.atr
         self.volume = inputs.volume
         self.volume_ratio = inputs.volume_ratio
-        self.open: FloatArray = _mirrored(inputs.open)
-        self.close: FloatArray = _mirrored(inputs.close)
-        self.high: FloatArray = _mirrored(inputs.high, inputs.low)
-        self.low: FloatArray = _mirrored(inputs.low, inputs.high)
+        self.open: FloatArray = mirrored(inputs.open)
+        self.close: FloatArray = mirrored(inputs.close)
+        self.high: FloatArray = mirrored(inputs.high, inputs.low)
+        self.low: FloatArray = mirrored(inputs.low, inputs.high)
 
     def ema(self, period: int) -> FloatArray:
         """Return the EMA of the close."""
-        return _mirrored(self._inputs.ema(period))
+        return mirrored(self._inputs.ema(period))
 
     @cached_property
     def vwap(self) -> FloatArray:
         """VWAP of the UTC day."""
-        return _mirrored(self._inputs.vwap)
+        return mirrored(self._inputs.vwap)
 
     @cached_property
     def trend_1h(self) -> FloatArray:
         """The 1h trend: positive with the side."""
-        return _mirrored(self._inputs.trend_1h)
+        return mirrored(self._inputs.trend_1h)
 
     @cached_property
     def trend_5m(self) -> FloatArray:
         """The 5m trend: positive with the side."""
-        return _mirrored(self._inputs.lower.trend_5m)
+        return mirrored(self._inputs.lower.trend_5m)
 
     @cached_property
     def levels_known(self) -> FloatArray:
@@ -66,13 +66,13 @@ class BothSides:
     def previous_resistance(self) -> FloatArray:
         """Nearest level ahead of the previous close, known then; NaN where there is none."""
         levels = self._inputs.levels
-        return shifted(_mirrored(levels.resistance, levels.support))
+        return shifted(mirrored(levels.resistance, levels.support))
 
     @cached_property
     def previous_support(self) -> FloatArray:
         """Nearest level behind the previous close, known then; NaN where there is none."""
         levels = self._inputs.levels
-        return shifted(_mirrored(levels.support, levels.resistance))
+        return shifted(mirrored(levels.support, levels.resistance))
 
     @cached_property
     def previous_close(self) -> FloatArray:
@@ -89,11 +89,7 @@ class BothSides:
         """Nearest unfilled fair value gap in the side's direction."""
         patterns = self.settings.patterns
         smallest = patterns.gap_min_atr * self.atr
-        long, short = (
-            open_gaps(high, low, smallest, patterns.gap_max_age_candles)
-            for high, low in zip(self.high, self.low, strict=True)
-        )
-        return Gaps(np.stack((long.top, short.top)), np.stack((long.bottom, short.bottom)))
+        return open_gaps(self.high, self.low, smallest, patterns.gap_max_age_candles)
 
     @cached_property
     def timeframe_bonus(self) -> FloatArray:
@@ -118,11 +114,3 @@ class BothSides:
         return patterns.rejection_bonus * ramp(
             share, patterns.rejection_from, patterns.rejection_full
         )
-
-
-def _mirrored(for_longs: FloatArray, for_shorts: FloatArray | None = None) -> FloatArray:
-    # Row 1 is what shorts read in place of row 0, negated.
-    out = np.empty((2, for_longs.size))
-    out[0] = for_longs
-    np.negative(for_longs if for_shorts is None else for_shorts, out=out[1])
-    return out

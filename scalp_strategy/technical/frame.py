@@ -5,9 +5,10 @@ from typing import Final
 import numpy as np
 from pandas import DataFrame
 
+from scalp_strategy.contract import SIDES
 from scalp_strategy.setting_groups.technical import TechnicalSettings
 from scalp_strategy.settings import Settings
-from scalp_strategy.technical.arrays import FloatArray
+from scalp_strategy.technical.arrays import FloatArray, mirrored
 from scalp_strategy.technical.bars import PRIMARY_NS, Bars, bars_of, stretches
 from scalp_strategy.technical.indicators import INDICATORS
 from scalp_strategy.technical.inputs import Inputs
@@ -18,6 +19,8 @@ from scalp_strategy.technical.timeframes import (
     multiplier,
 )
 
+DEFAULT_SETTINGS: Final = Settings()
+SUB_SCORES: Final = tuple(f"{each.name}_{side}" for each in INDICATORS for side in SIDES)
 TIMEFRAME_COLUMNS: Final = (
     "mtf_long",
     "mtf_short",
@@ -30,9 +33,15 @@ TIMEFRAME_COLUMNS: Final = (
 
 def technical_columns(settings: TechnicalSettings) -> tuple[str, ...]:
     """Return the names of the columns of `technical_frame`, in order."""
-    scores = (f"{indicator.name}_{side}" for indicator in INDICATORS for side in ("long", "short"))
     values = (name for indicator in INDICATORS for name in indicator.value_columns(settings))
-    return (*scores, *TIMEFRAME_COLUMNS, f"atr_{settings.atr_period}", "atr_pct", "trend", *values)
+    return (
+        *SUB_SCORES,
+        *TIMEFRAME_COLUMNS,
+        f"atr_{settings.atr_period}",
+        "atr_pct",
+        "trend",
+        *values,
+    )
 
 
 def lookback(settings: Settings | None = None) -> int:
@@ -79,7 +88,7 @@ def technical_frame(
     Causal: row t depends on candles closed at or before its own close. A row with an unusable
     value, or a missing candle, ends a stretch; every recursion starts anew after it.
     """
-    technical = (settings or Settings()).technical
+    technical = (settings or DEFAULT_SETTINGS).technical
     names = technical_columns(technical)
     block = np.empty((len(names), len(candles_15m)))
     bars = bars_of(candles_15m, "15m candles")
@@ -104,8 +113,17 @@ def fill_technical_block(
         block.fill(np.nan)
     for rows in parts:
         columns = _stretch_columns(bars.part(rows), lower.part(rows), settings)
-        for target, column in zip(block, columns, strict=True):
-            target[rows] = column
+        block[:, rows] = columns
+
+
+def sub_scores(block: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the sub-scores and the multi-timeframe multipliers of a filled block, as views.
+
+    Shapes (indicators, 2, n) and (2, n), longs before shorts.
+    """
+    count = len(SUB_SCORES)
+    supports = block[:count].reshape(len(INDICATORS), len(SIDES), block.shape[1])
+    return supports, block[count : count + len(SIDES)]
 
 
 def _stretch_columns(
@@ -122,12 +140,6 @@ def _stretch_columns(
 
 def _timeframe_columns(inputs: Inputs) -> list[FloatArray]:
     trend_5m, momentum, stand_in = inputs.lower
-    trend_1h, settings = inputs.trend_1h, inputs.settings.timeframes
-    return [
-        multiplier(trend_1h, trend_5m, momentum, settings),
-        multiplier(-trend_1h, -trend_5m, -momentum, settings),
-        trend_1h,
-        trend_5m,
-        momentum,
-        stand_in,
-    ]
+    sides, settings = inputs.both_sides, inputs.settings.timeframes
+    factors = multiplier(sides.trend_1h, sides.trend_5m, mirrored(momentum), settings)
+    return [*factors, inputs.trend_1h, trend_5m, momentum, stand_in]

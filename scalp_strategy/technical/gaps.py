@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from scalp_strategy.technical.arrays import FloatArray, IntArray, shifted, unknown
-from scalp_strategy.technical.windows import event_window
+from scalp_strategy.technical.arrays import FloatArray, IntArray, shifted
 
 
 class Gaps(NamedTuple):
@@ -23,8 +23,8 @@ def open_gaps(high: FloatArray, low: FloatArray, min_size: FloatArray, max_age: 
 
     Parameters
     ----------
-    high, low : ndarray of float64, shape (n,)
-        Candles without a hole. Negate and swap them for bearish gaps.
+    high, low : ndarray of float64, shape (lines, n)
+        Lines of candles without a hole. Negate and swap them for bearish gaps.
     min_size : ndarray of float64, shape (n,)
         Smallest height that counts; NaN where unknown, then no gap opens.
     max_age : int
@@ -33,27 +33,39 @@ def open_gaps(high: FloatArray, low: FloatArray, min_size: FloatArray, max_age: 
     Returns
     -------
     Gaps
-        Arrays of shape (n,). Causal.
+        Arrays of shape (lines, n). Causal. Of gaps equally high the oldest.
     """
     bottom = shifted(high, 2)
     height = low - bottom
-    opened = np.flatnonzero((height > 0) & (height >= min_size))
-    if not opened.size:
-        return Gaps(unknown(low.size), unknown(low.size))
-    filled = _fill_rows(opened, bottom[opened], low, max_age)
-    window = event_window(opened, opened + max_age - 1, low.size)
-    row = np.arange(low.size)
-    unfilled = window.present & (filled.take(window.event, mode="clip") > row)
-    tops = np.where(unfilled, low[opened].take(window.event, mode="clip"), -np.inf)
-    highest = tops.argmax(axis=0)
-    none = ~unfilled[highest, row]
-    gap = opened.take(window.event[highest, row], mode="clip")
-    return Gaps(np.where(none, np.nan, low[gap]), np.where(none, np.nan, bottom[gap]))
+    newest_first = np.flatnonzero((height > 0) & (height >= min_size))[::-1]
+    opened = newest_first[low.take(newest_first).argsort(kind="stable")]
+    tops, bottoms = low.take(opened), bottom.take(opened)
+    # The gaps are in order of height, so the largest place among the open ones is the nearest.
+    nearest = _largest_place(opened, _candles_open(opened, bottoms, low, max_age), low.size)
+    nearest = nearest.reshape(low.shape)
+    return Gaps(_with_none(tops)[nearest], _with_none(bottoms)[nearest])
 
 
-def _fill_rows(opened: IntArray, bottom: FloatArray, low: FloatArray, max_age: int) -> IntArray:
-    # First later row whose low reaches the bottom; beyond the data when there is none within age.
-    later = opened + np.arange(1, max_age + 1)[:, np.newaxis]
-    inside = later < low.size
-    reached = inside & (low[np.minimum(later, low.size - 1)] <= bottom)
-    return np.where(reached.any(axis=0), opened + 1 + reached.argmax(axis=0), low.size)
+def _candles_open(opened: IntArray, bottom: FloatArray, low: FloatArray, max_age: int) -> IntArray:
+    # Rows in which each gap is open, its own included: until filled, too old, or the data ends.
+    lines, size = low.shape
+    padded = np.full((lines, size + max_age), -np.inf)
+    padded[:, :size] = low
+    later = sliding_window_view(padded.ravel(), max_age)[opened + opened // size * max_age + 1]
+    closing = later <= bottom[:, np.newaxis]
+    closing[:, -1] = True
+    count: IntArray = closing.argmax(axis=1) + 1
+    return count
+
+
+def _largest_place(first: IntArray, count: IntArray, size: int) -> IntArray:
+    # Each span covers `count` rows from `first` on; 0 for a row in none, else 1 + its number.
+    begin = count.cumsum() - count
+    rows = np.repeat(first - begin, count) + np.arange(count.sum())
+    largest = np.zeros(size, dtype=np.int64)
+    np.maximum.at(largest, rows, np.repeat(np.arange(1, first.size + 1), count))
+    return largest
+
+
+def _with_none(values: FloatArray) -> FloatArray:
+    return np.concatenate(([np.nan], values))

@@ -7,7 +7,6 @@ is exact, so no digit of the result changes. `in_price` scales back what leaves 
 
 import math
 from functools import cached_property
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -21,13 +20,14 @@ from scalp_strategy.technical.arrays import (
     quotient,
     rolling_sum,
 )
-from scalp_strategy.technical.bars import DAY_NS, Bars
+from scalp_strategy.technical.bars import DAY_NS, PRIMARY_NS, Bars
 from scalp_strategy.technical.both_sides import BothSides
 from scalp_strategy.technical.levels import Levels, pivot_levels
 from scalp_strategy.technical.timeframes import LowerTimeframes, hourly_trend
 
 # A range below this share of price is rounding noise, not volatility.
 NEGLIGIBLE: Final = 1e-9
+CANDLES_PER_DAY: Final = DAY_NS // PRIMARY_NS
 
 
 class Inputs:
@@ -55,6 +55,7 @@ class Inputs:
         self.close: FloatArray = bars.close / self._unit
         self.volume: FloatArray = np.array(bars.volume)
         self._emas: dict[int, FloatArray] = {}
+        self._volume_sums: dict[int, FloatArray] = {}
 
     def in_price(self, values: FloatArray) -> FloatArray:
         """Return values in the price unit of the candles."""
@@ -69,6 +70,12 @@ class Inputs:
         if period not in self._emas:
             self._emas[period] = talib.EMA(self.close, period)
         return self._emas[period]
+
+    def volume_sum(self, candles: int) -> FloatArray:
+        """Return the volume of the last `candles` candles."""
+        if candles not in self._volume_sums:
+            self._volume_sums[candles] = rolling_sum(self.volume, candles)
+        return self._volume_sums[candles]
 
     @cached_property
     def both_sides(self) -> BothSides:
@@ -91,7 +98,7 @@ class Inputs:
     def volume_ratio(self) -> FloatArray:
         """Volume over its average, the current candle included; NaN where nothing was traded."""
         period = self.settings.volume.period
-        return quotient(self.volume, rolling_sum(self.volume, period) / period)
+        return quotient(self.volume, self.volume_sum(period) / period)
 
     @cached_property
     def vwap(self) -> FloatArray:
@@ -114,7 +121,7 @@ class Inputs:
         gap = self.ema(ema.slow) - self.ema(ema.long)
         zone = ema.trend_dead_zone_atr * self.atr
         trend = (gap > zone).astype(np.float64) - (gap < -zone)
-        trend[np.isnan(gap) | np.isnan(zone)] = np.nan
+        np.copyto(trend, np.nan, where=np.isnan(gap) | np.isnan(zone))
         return trend
 
     @cached_property
@@ -134,7 +141,7 @@ def session_vwap(time_ns: IntArray, typical: FloatArray, volume: FloatArray) -> 
     Parameters
     ----------
     time_ns : ndarray of int64
-        Candle opens, ascending.
+        15m candle opens without a hole, at least one.
     typical : ndarray of float64
         (high + low + close) / 3.
     volume : ndarray of float64
@@ -146,14 +153,17 @@ def session_vwap(time_ns: IntArray, typical: FloatArray, volume: FloatArray) -> 
         NaN until the first midnight in the data, so that a known value never depends on where
         the data starts (95 candles at most), and while the day has traded nothing.
     """
-    sums = np.zeros((2, time_ns.size))
-    terms = np.stack((typical * volume, volume))
-    day = time_ns // DAY_NS
-    first = np.flatnonzero(day[1:] != day[:-1]) + 1
-    opens = [0] if time_ns.size and time_ns[0] % DAY_NS == 0 else []
-    for start, stop in pairwise([*opens, *first.tolist(), time_ns.size]):
-        terms[:, start:stop].cumsum(axis=1, out=sums[:, start:stop])
-    return quotient(sums[0], sums[1])
+    slot = int(time_ns[0] % DAY_NS // PRIMARY_NS)
+    days = -(-(slot + time_ns.size) // CANDLES_PER_DAY)
+    sums = np.zeros((2, days * CANDLES_PER_DAY))
+    rows = slice(slot, slot + time_ns.size)
+    np.multiply(typical, volume, out=sums[0, rows])
+    sums[1, rows] = volume
+    by_day = sums.reshape(2, days, CANDLES_PER_DAY)
+    by_day.cumsum(axis=2, out=by_day)
+    if time_ns[0] % DAY_NS:
+        by_day[:, 0] = 0.0
+    return quotient(sums[0, rows], sums[1, rows])
 
 
 def trend_first_known(settings: TechnicalSettings) -> int:

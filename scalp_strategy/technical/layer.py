@@ -1,21 +1,21 @@
 """The technical layer of one pair: sub-scores, combined score and setup in one frame."""
 
 from functools import lru_cache
-from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pandas import DataFrame, Index
 
-from scalp_strategy.contract import SIDES
 from scalp_strategy.settings import Settings
 from scalp_strategy.technical.bars import bars_of
-from scalp_strategy.technical.frame import fill_technical_block, technical_columns
+from scalp_strategy.technical.frame import (
+    DEFAULT_SETTINGS,
+    fill_technical_block,
+    sub_scores,
+    technical_columns,
+)
 from scalp_strategy.technical.score import COUNT_COLUMNS, SCORE_COLUMNS, combined_score
-from scalp_strategy.technical.setup import setup_codes
-
-SETUP_COLUMNS: Final = tuple(f"setup_{side}" for side in SIDES)
+from scalp_strategy.technical.setup import PATTERN_NAMES, SETUP_COLUMNS, setup_codes
 
 
 def technical_layer(
@@ -51,24 +51,22 @@ def technical_layer(
     -----
     Causal. Trustworthy from row `lookback(settings)` on.
     """
-    technical = (settings or Settings()).technical
+    technical = (settings or DEFAULT_SETTINGS).technical
     names = technical_columns(technical)
     block = np.empty((len(names) + len(SCORE_COLUMNS), len(candles_15m)))
-    sub_scores, scores = block[: len(names)], block[len(names) :]
     bars = bars_of(candles_15m, "15m candles")
-    fill_technical_block(sub_scores, bars, candles_5m, candles_1m, technical)
-    columns = dict(zip(names, sub_scores, strict=True))
-    score = combined_score(columns, technical)
-    scores[:] = score[: len(SCORE_COLUMNS)]
-    codes = (setup_codes(columns, side, technical) for side in SIDES)
-    counts = np.array([*score[len(SCORE_COLUMNS) :], *codes])
+    fill_technical_block(block[: len(names)], bars, candles_5m, candles_1m, technical)
+    supports, factors = sub_scores(block)
+    result = combined_score(supports, factors, technical)
+    block[len(names) :] = (*result.score, result.reliability)
+    first = names.index(PATTERN_NAMES[0])
+    codes = setup_codes(supports, block[first : first + len(PATTERN_NAMES)], technical)
+    counts = np.array([result.direction, *result.agreeing, *codes])
     index = candles_15m.index
-    floats = _frame(block, (*names, *SCORE_COLUMNS), index)
-    return pd.concat((floats, _frame(counts, (*COUNT_COLUMNS, *SETUP_COLUMNS), index)), axis=1)
-
-
-def _frame(rows: npt.NDArray[Any], names: tuple[str, ...], index: "Index[Any]") -> DataFrame:
-    return DataFrame(rows.T, index=index, columns=_labels(names), copy=False)
+    blocks = [DataFrame(rows.T, index=index, copy=False) for rows in (block, counts)]
+    layer = pd.concat(blocks, axis=1, ignore_index=True)
+    layer.columns = _labels((*names, *SCORE_COLUMNS, *COUNT_COLUMNS, *SETUP_COLUMNS))
+    return layer
 
 
 @lru_cache(maxsize=8)

@@ -6,8 +6,7 @@ import numpy as np
 import talib
 
 from scalp_strategy.setting_groups.technical import LevelSettings
-from scalp_strategy.technical.arrays import FloatArray, IntArray, shifted, unknown
-from scalp_strategy.technical.windows import event_window
+from scalp_strategy.technical.arrays import FloatArray, IntArray, mirrored, shifted, unknown
 
 
 class Levels(NamedTuple):
@@ -50,9 +49,8 @@ def pivot_levels(
     """
     known = unknown(close.size)
     known[first_known(settings) :] = 1.0
-    support = _nearest_below(low, close, settings)
-    resistance = -_nearest_below(-high, -close, settings)
-    return Levels(support, resistance, known)
+    support, resistance = _nearest_below(mirrored(low, high), mirrored(close), settings)
+    return Levels(support, -resistance, known)
 
 
 def first_known(settings: LevelSettings) -> int:
@@ -60,21 +58,35 @@ def first_known(settings: LevelSettings) -> int:
     return settings.candles - 1 + settings.pivot_width
 
 
-def pivot_lows(low: FloatArray, width: int) -> IntArray:
-    """Return the rows of all pivot lows, ascending; the last `width` rows can hold none yet."""
-    lowest = talib.MIN(low, width)
-    lowest_before = shifted(lowest)
-    lowest_after = unknown(low.size)
-    lowest_after[:-width] = lowest[width:]
-    return np.flatnonzero((low < lowest_before) & (low <= lowest_after))
-
-
 def _nearest_below(low: FloatArray, close: FloatArray, settings: LevelSettings) -> FloatArray:
-    pivots = pivot_lows(low, settings.pivot_width)
+    # The highest pivot low at or below the close, of lines of candles, shape (lines, n).
+    pivots = _pivot_lows(low, settings.pivot_width)
     if not pivots.size:
-        return unknown(close.size)
-    window = event_window(pivots + settings.pivot_width, pivots + settings.candles - 1, close.size)
-    prices = low[pivots].take(window.event, mode="clip")
-    below = window.present & (prices <= close)
-    nearest = np.where(below, prices, -np.inf).max(axis=0)
-    return np.where(np.isneginf(nearest), np.nan, nearest)
+        return np.full(close.shape, np.nan)
+    prices = _known_prices(low, pivots, settings)
+    nearest: FloatArray = prices.max(axis=0, initial=-np.inf, where=prices <= close)
+    nearest[nearest == -np.inf] = np.nan
+    return nearest
+
+
+def _pivot_lows(low: FloatArray, width: int) -> IntArray:
+    # Flat places of all pivot lows, ascending; the last `width` candles can hold none yet.
+    lowest = np.stack([talib.MIN(line, width) for line in low])
+    lowest_after = np.full(low.shape, np.nan)
+    lowest_after[:, :-width] = lowest[:, width:]
+    return np.flatnonzero((low < shifted(lowest)) & (low <= lowest_after))
+
+
+def _known_prices(low: FloatArray, pivots: IntArray, settings: LevelSettings) -> FloatArray:
+    # The prices of the pivots known in each row, shape (most at once, lines, n), else infinite.
+    # Every line is followed by room for its last pivots' rows; pivots take turns in the depth.
+    lines, size = low.shape
+    rows = max(settings.candles - settings.pivot_width, 0)
+    line_size = size + settings.candles
+    first = pivots + pivots // size * settings.candles + settings.pivot_width
+    number = np.arange(pivots.size)
+    depth = int((number - first.searchsorted(first - rows, side="right")).max()) + 1
+    prices = np.full((depth, lines * line_size), np.inf)
+    known = (number % depth * prices.shape[1] + first)[:, np.newaxis] + np.arange(rows)
+    prices.reshape(-1)[known] = low.take(pivots)[:, np.newaxis]
+    return prices.reshape(depth, lines, line_size)[:, :, :size]

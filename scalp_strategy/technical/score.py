@@ -1,13 +1,12 @@
 """From sub-scores to the technical score: cheap, so that weights can be tried again and again."""
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from pandas import DataFrame
 
-from scalp_strategy.contract import LONG, NEUTRAL, SHORT, SIDES, Side
+from scalp_strategy.contract import LONG, NEUTRAL, SHORT, SIDES
 from scalp_strategy.setting_groups.technical import TechnicalSettings
 from scalp_strategy.settings import Settings
 from scalp_strategy.technical.arrays import BoolArray, FloatArray, quotient
@@ -16,19 +15,18 @@ from scalp_strategy.technical.indicators.base import FULL_SCORE, NEUTRAL_SCORE
 
 SmallIntArray = npt.NDArray[np.int8]
 
+INDICATOR_NAMES: Final = tuple(indicator.name for indicator in INDICATORS)
 SCORE_COLUMNS: Final = ("ta_long", "ta_short", "technical_reliability")
 COUNT_COLUMNS: Final = ("ta_direction", "ta_agreeing_long", "ta_agreeing_short")
 
 
 class TechnicalScore(NamedTuple):
-    """The combined score, shape (n,) each; the first three float64, the others int8."""
+    """The combined score of n rows; first axis long, short where there are two."""
 
-    long: FloatArray
-    short: FloatArray
+    score: FloatArray
     reliability: FloatArray
     direction: SmallIntArray
-    agreeing_long: SmallIntArray
-    agreeing_short: SmallIntArray
+    agreeing: SmallIntArray
 
 
 def technical_score(frame: DataFrame, settings: Settings | None = None) -> DataFrame:
@@ -53,73 +51,100 @@ def technical_score(frame: DataFrame, settings: Settings | None = None) -> DataF
     Score = weighted mean of the known sub-scores times the multiplier, capped at 100 (`level`),
     or 50 + (mean - 50) times the multiplier, clipped to 0..100 (`centred`).
     """
-    columns = {name: frame[name].to_numpy() for name in score_inputs()}
-    score = combined_score(columns, (settings or Settings()).technical)
+    supports = both_sides(frame, INDICATOR_NAMES)
+    (factors,) = both_sides(frame, ("mtf",))
+    result = combined_score(supports, factors, (settings or Settings()).technical)
+    columns = (*result.score, result.reliability, result.direction, *result.agreeing)
     return DataFrame(
-        dict(zip((*SCORE_COLUMNS, *COUNT_COLUMNS), score, strict=True)),
+        dict(zip((*SCORE_COLUMNS, *COUNT_COLUMNS), columns, strict=True)),
         index=frame.index,
         copy=False,
     )
 
 
-def score_inputs() -> tuple[str, ...]:
-    """Return the columns that `technical_score` reads."""
-    names = (*(indicator.name for indicator in INDICATORS), "mtf")
-    return tuple(f"{name}_{side}" for name in names for side in SIDES)
+def both_sides(frame: DataFrame, names: tuple[str, ...]) -> FloatArray:
+    """Return `<name>_long` and `<name>_short` of each name, shape (names, 2, n)."""
+    columns = [frame[f"{name}_{side}"].to_numpy() for name in names for side in SIDES]
+    return np.array(columns).reshape(len(names), len(SIDES), len(frame))
 
 
-def combined_score(columns: Mapping[str, Any], settings: TechnicalSettings) -> TechnicalScore:
-    """Return the technical score of columns given as arrays; see `technical_score`."""
-    reliability = _known_share(columns, settings)
-    long, short = (_side_score(columns, side, reliability, settings) for side in SIDES)
-    agreeing_long, agreeing_short = (_agreeing(columns, side, settings) for side in SIDES)
-    direction = np.full(long.size, NEUTRAL, dtype=np.int8)
-    direction[(long > short) & _qualifies(long, agreeing_long, settings)] = LONG
-    direction[(short > long) & _qualifies(short, agreeing_short, settings)] = SHORT
-    return TechnicalScore(long, short, reliability, direction, agreeing_long, agreeing_short)
+def combined_score(
+    supports: FloatArray, factors: FloatArray, settings: TechnicalSettings
+) -> TechnicalScore:
+    """Return the technical score of sub-scores given as arrays; see `technical_score`.
+
+    Parameters
+    ----------
+    supports : ndarray of float64, shape (indicators, 2, n)
+        Sub-scores in the order of `INDICATORS`, for longs and for shorts.
+    factors : ndarray of float64, shape (2, n)
+        Multi-timeframe multipliers.
+    settings : TechnicalSettings
+        Weights and thresholds.
+    """
+    weights = indicator_weights(settings)
+    unknown = np.isnan(supports)
+    reliability = _known_share(~unknown[:, 0], weights)
+    score = _side_scores(_weighted_sum(supports, unknown, weights), reliability, factors, settings)
+    agreeing = _agreeing(supports, settings)
+    direction = _direction(score, agreeing, settings)
+    return TechnicalScore(score, reliability, direction, agreeing)
 
 
-def _known_share(columns: Mapping[str, Any], settings: TechnicalSettings) -> FloatArray:
+def indicator_weights(settings: TechnicalSettings) -> FloatArray:
+    """Return the weights in the order of `INDICATORS`."""
+    return np.array([getattr(settings.weights, name) for name in INDICATOR_NAMES])
+
+
+def taking_side(supports: FloatArray) -> BoolArray:
+    """Return where support is known and above that of the other side, shape (indicators, 2, n)."""
+    taking: BoolArray = supports > supports[:, ::-1]
+    return taking
+
+
+def _known_share(known: BoolArray, weights: FloatArray) -> FloatArray:
     # Both sums run in the same order, so that a row with nothing unknown is exactly 1.
-    known = np.zeros(columns["mtf_long"].size)
-    whole = 0.0
-    for indicator in INDICATORS:
-        weight = getattr(settings.weights, indicator.name)
-        known += weight * ~np.isnan(columns[f"{indicator.name}_long"])
-        whole += weight
-    return known / whole
+    return _sum_in_order(known * weights[:, np.newaxis]) / float(sum(weights))
 
 
-def _side_score(
-    columns: Mapping[str, Any], side: Side, known: FloatArray, settings: TechnicalSettings
+def _weighted_sum(supports: FloatArray, unknown: BoolArray, weights: FloatArray) -> FloatArray:
+    weighted = supports * weights[:, np.newaxis, np.newaxis]
+    np.copyto(weighted, 0.0, where=unknown)
+    return _sum_in_order(weighted)
+
+
+def _sum_in_order(terms: FloatArray) -> FloatArray:
+    # NumPy's own sum changes its order, and so the last digit, with the number of rows.
+    total = np.zeros(terms.shape[1:])
+    for term in terms:
+        total += term
+    return total
+
+
+def _side_scores(
+    total: FloatArray, known: FloatArray, factors: FloatArray, settings: TechnicalSettings
 ) -> FloatArray:
-    total = np.zeros(known.size)
-    for indicator in INDICATORS:
-        weight = getattr(settings.weights, indicator.name)
-        support = columns[f"{indicator.name}_{side}"]
-        total += weight * np.where(np.isnan(support), 0.0, support)
     mean = quotient(total, known)
-    factor = columns[f"mtf_{side}"]
     if settings.mtf_mode == "level":
-        score: FloatArray = mean * factor
+        score: FloatArray = mean * factors
     else:
-        score = NEUTRAL_SCORE + (mean - NEUTRAL_SCORE) * factor
+        score = NEUTRAL_SCORE + (mean - NEUTRAL_SCORE) * factors
     return np.clip(score, 0.0, FULL_SCORE)
 
 
-def _agreeing(columns: Mapping[str, Any], side: Side, settings: TechnicalSettings) -> SmallIntArray:
+def _agreeing(supports: FloatArray, settings: TechnicalSettings) -> SmallIntArray:
     # Support that takes no side is equal for both, so "more than the other side" leaves it out.
-    other = "short" if side == "long" else "long"
-    count = np.zeros(columns[f"mtf_{side}"].size, dtype=np.int8)
-    for indicator in INDICATORS:
-        support = columns[f"{indicator.name}_{side}"]
-        against = columns[f"{indicator.name}_{other}"]
-        count += (support >= settings.agreeing_min_score) & (support > against)
+    agrees = (supports >= settings.agreeing_min_score) & taking_side(supports)
+    count: SmallIntArray = agrees.sum(axis=0, dtype=np.int8)
     return count
 
 
-def _qualifies(
+def _direction(
     score: FloatArray, agreeing: SmallIntArray, settings: TechnicalSettings
-) -> BoolArray:
-    enough: BoolArray = agreeing >= settings.direction_min_agreeing
-    return enough & (score > settings.direction_min_score)
+) -> SmallIntArray:
+    enough = (agreeing >= settings.direction_min_agreeing) & (score > settings.direction_min_score)
+    long, short = (score > score[::-1]) & enough
+    direction = np.full(long.size, NEUTRAL, dtype=np.int8)
+    direction[long] = LONG
+    direction[short] = SHORT
+    return direction

@@ -162,7 +162,7 @@ def multiplier(
 
     Parameters
     ----------
-    trend_1h, trend_5m, momentum_1m : ndarray of float64, shape (n,)
+    trend_1h, trend_5m, momentum_1m : ndarray of float64, one shape
         Positive agrees, negative disagrees, 0 and NaN do neither; a 1h trend of -2 disagrees
         strongly.
     settings : TimeframeSettings
@@ -170,12 +170,12 @@ def multiplier(
 
     Returns
     -------
-    ndarray of float64, shape (n,)
+    ndarray of float64, of that shape
         1.5 all agree, 1.2 1h agrees, 1.0 15m alone, 0.7 1h disagrees, 0.5 strongly.
     """
     with_hour = trend_1h > 0
     with_all = with_hour & (trend_5m > 0) & (momentum_1m > 0)
-    out = np.ones(trend_1h.size)
+    out = np.ones(trend_1h.shape)
     out[with_hour] = settings.hour
     out[with_all] = settings.all
     out[trend_1h < 0] = settings.against

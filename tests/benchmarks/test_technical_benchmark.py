@@ -20,7 +20,7 @@ from tests.support.candles import market, random_candles
 
 ROWS = 1000
 PAIRS = 30
-LARGEST_RATIO = 60.0
+LARGEST_RATIO = 45.0
 TALIB_FUNCTIONS = ("ATR", "BBANDS", "EMA", "MACD", "MAX", "MIN", "RSI", "SMA")
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]

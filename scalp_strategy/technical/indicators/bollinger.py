@@ -62,7 +62,7 @@ class Bollinger(Indicator):
         up = inputs.uptrend_share
         lean = reach * (at_lower * up - at_upper * (1.0 - up))
         squeezed = _is_squeezed(width, settings)
-        lean[np.isnan(squeezed)] = np.nan
+        np.copyto(lean, np.nan, where=np.isnan(squeezed))
         bands = (inputs.in_price(band) for band in (upper, lower, mid))
         columns = self.value_columns(inputs.settings)
         values = dict(zip(columns, (*bands, width), strict=True))
@@ -81,7 +81,7 @@ def _is_squeezed(width: FloatArray, settings: BollingerSettings) -> FloatArray:
     # 1 in a squeeze, 0 outside, NaN while the average bandwidth is unknown.
     average: FloatArray = talib.SMA(width, settings.squeeze_candles)
     squeezed = (width < settings.squeeze_ratio * average).astype(np.float64)
-    squeezed[np.isnan(average)] = np.nan
+    np.copyto(squeezed, np.nan, where=np.isnan(average))
     return squeezed
 
 

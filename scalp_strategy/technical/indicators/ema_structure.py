@@ -12,7 +12,13 @@ import numpy as np
 
 from scalp_strategy.contract import Side
 from scalp_strategy.setting_groups.technical import EmaSettings, TechnicalSettings
-from scalp_strategy.technical.arrays import FloatArray, ema_settling, last_true_within, shifted
+from scalp_strategy.technical.arrays import (
+    FloatArray,
+    ema_settling,
+    last_true_within,
+    mirrored,
+    shifted,
+)
 from scalp_strategy.technical.indicators.base import (
     FULL_SCORE,
     NEUTRAL_SCORE,
@@ -80,11 +86,10 @@ class EmaStructure(Indicator):
 
 
 def _with_fresh_cross(long: FloatArray, gap: FloatArray, settings: EmaSettings) -> FloatArray:
-    before = shifted(gap)
-    crossed_up = last_true_within((before <= 0) & (gap > 0), settings.fresh_cross_candles)
-    crossed_down = last_true_within((before >= 0) & (gap < 0), settings.fresh_cross_candles)
-    lift = crossed_up & (gap > 0)
-    drop = crossed_down & (gap < 0)
+    gaps = mirrored(gap)
+    ahead = gaps > 0
+    crossed = last_true_within((shifted(gaps) <= 0) & ahead, settings.fresh_cross_candles)
+    lift, drop = crossed & ahead
     score = settings.fresh_cross_score
     lifted = np.where(lift, np.maximum(long, score), long)
     return np.where(drop, np.minimum(long, FULL_SCORE - score), lifted)

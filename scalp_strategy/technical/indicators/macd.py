@@ -17,6 +17,7 @@ from scalp_strategy.technical.arrays import (
     any_nan,
     ema_settling,
     last_true_within,
+    mirrored,
     ramp,
     shifted,
     wilder_settling,
@@ -60,11 +61,10 @@ class Macd(Indicator):
         lines = talib.MACD(inputs.close, settings.fast, settings.slow, settings.signal)
         histogram = lines[2]
         strength = ramp(np.abs(inputs.in_atr(histogram)), 0.0, settings.cross_full_strength_atr)
-        bull = _support(histogram, strength, settings)
-        bear = _support(-histogram, strength, settings)
+        bull, bear = _support(mirrored(histogram), strength, settings)
         long = NEUTRAL_SCORE + bull - bear
         window_start = shifted(histogram, settings.fresh_cross_candles)
-        long[any_nan(window_start, strength)] = np.nan
+        np.copyto(long, np.nan, where=any_nan(window_start, strength))
         names = self.value_columns(inputs.settings)
         values = (inputs.in_price(line) for line in lines)
         return one_sided(long, dict(zip(names, values, strict=True)))
@@ -79,7 +79,7 @@ class Macd(Indicator):
 
 
 def _support(histogram: FloatArray, strength: FloatArray, settings: MacdSettings) -> FloatArray:
-    # Distance above 50 for the side on which the histogram is positive; 0 on the other side.
+    # Of both sides: distance above 50 where the histogram is positive; 0 on the other side.
     before = shifted(histogram)
     ahead = histogram > 0
     crossed = last_true_within((before <= 0) & ahead, settings.fresh_cross_candles) & ahead

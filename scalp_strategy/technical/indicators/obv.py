@@ -14,6 +14,8 @@ from scalp_strategy.contract import Side
 from scalp_strategy.setting_groups.technical import ObvSettings, TechnicalSettings
 from scalp_strategy.technical.arrays import (
     FloatArray,
+    any_nan,
+    mirrored,
     quotient,
     ramp,
     rolling_sum,
@@ -51,10 +53,9 @@ class Obv(Indicator):
     def score(self, inputs: Inputs) -> Scores:
         """Return support from what volume says about the price move."""
         settings = inputs.settings.obv
-        flow = obv_flow(inputs.close, inputs.volume, settings.candles)
+        flow = obv_flow(inputs, settings.candles)
         move = inputs.in_atr(inputs.close - shifted(inputs.close, settings.candles))
-        bull = _support(flow, move, settings)
-        bear = _support(-flow, -move, settings)
+        bull, bear = _support(mirrored(flow), mirrored(move), settings)
         return one_sided(NEUTRAL_SCORE + bull - bear, {"obv_flow": flow})
 
     def reason(self, row: Mapping[str, Any], side: Side, settings: TechnicalSettings) -> str:
@@ -66,13 +67,13 @@ class Obv(Indicator):
         return f"{text}, {flow} {score_text(row, self.name, side)}"
 
 
-def obv_flow(close: FloatArray, volume: FloatArray, candles: int) -> FloatArray:
+def obv_flow(inputs: Inputs, candles: int) -> FloatArray:
     """Return the OBV change over `candles` candles as a share of the volume they traded.
 
     Parameters
     ----------
-    close, volume : ndarray of float64, shape (n,)
-        Candles without a hole.
+    inputs : Inputs
+        The stretch of candles.
     candles : int
         Window.
 
@@ -81,17 +82,17 @@ def obv_flow(close: FloatArray, volume: FloatArray, candles: int) -> FloatArray:
     ndarray of float64, shape (n,)
         -1..1; NaN in the first `candles` rows and where nothing was traded.
     """
-    signed = np.sign(close - shifted(close)) * volume
-    return quotient(rolling_sum(signed, candles), rolling_sum(volume, candles))
+    signed = np.sign(inputs.close - shifted(inputs.close)) * inputs.volume
+    return quotient(rolling_sum(signed, candles), inputs.volume_sum(candles))
 
 
 def _support(flow: FloatArray, move: FloatArray, settings: ObvSettings) -> FloatArray:
-    # Distance above 50 where volume flows in; 0 elsewhere, NaN where either is unknown.
+    # Of both sides: distance above 50 where volume flows in; 0 elsewhere, NaN where unknown.
     inflow = flow > settings.min_flow
     weak, strong = settings.divergence_weak_score, settings.divergence_strong_score
     divergence = weak + (strong - weak) * ramp(flow, settings.min_flow, settings.full_flow)
     support = np.where(inflow & (move < -settings.min_move_atr), divergence - NEUTRAL_SCORE, 0.0)
     confirming = inflow & (move > settings.min_move_atr)
-    support[confirming] = settings.confirming_score - NEUTRAL_SCORE
-    support[np.isnan(flow) | np.isnan(move)] = np.nan
+    np.copyto(support, settings.confirming_score - NEUTRAL_SCORE, where=confirming)
+    np.copyto(support, np.nan, where=any_nan(flow, move))
     return support

@@ -53,8 +53,8 @@ class StochRsi(Indicator):
         """Return support from crosses in the outer zones."""
         settings = inputs.settings.stochrsi
         k, d = stochastic_lines(inputs.rsi, settings)
-        bull = _support(k, d, settings.oversold, settings)
-        bear = _support(FULL_SCORE - k, FULL_SCORE - d, FULL_SCORE - settings.overbought, settings)
+        zones = np.array([[settings.oversold], [FULL_SCORE - settings.overbought]])
+        bull, bear = _support(_upside_down(k), _upside_down(d), zones, settings)
         return one_sided(NEUTRAL_SCORE + bull - bear, {"stochrsi_k": k, "stochrsi_d": d})
 
     def reason(self, row: Mapping[str, Any], side: Side, settings: TechnicalSettings) -> str:  # noqa: ARG002
@@ -83,8 +83,14 @@ def _window(settings: StochRsiSettings) -> int:
     return settings.period + settings.smooth_k + settings.smooth_d - 2
 
 
-def _support(k: FloatArray, d: FloatArray, zone: float, settings: StochRsiSettings) -> FloatArray:
-    # Distance above 50 for longs, from an oversold %K.
+def _upside_down(line: FloatArray) -> FloatArray:
+    return np.array((line, FULL_SCORE - line))
+
+
+def _support(
+    k: FloatArray, d: FloatArray, zone: FloatArray, settings: StochRsiSettings
+) -> FloatArray:
+    # Of both sides: distance above 50 from an oversold %K.
     k_before, d_before = shifted(k), shifted(d)
     crossed = (k_before <= d_before) & (k > d) & (k_before < zone)
     depth = 1.0 - ramp(k, 0.0, zone)
@@ -93,5 +99,5 @@ def _support(k: FloatArray, d: FloatArray, zone: float, settings: StochRsiSettin
         settings.cross_score - NEUTRAL_SCORE,
         (settings.extreme_score - NEUTRAL_SCORE) * depth,
     )
-    support[any_nan(d_before, d)] = np.nan
+    np.copyto(support, np.nan, where=any_nan(d_before, d))
     return support

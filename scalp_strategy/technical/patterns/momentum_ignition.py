@@ -6,7 +6,7 @@ import numpy as np
 
 from scalp_strategy.contract import Side
 from scalp_strategy.setting_groups.technical import TechnicalSettings
-from scalp_strategy.technical.arrays import FloatArray, last_true, ramp, shifted
+from scalp_strategy.technical.arrays import FloatArray, last_true, ramp
 from scalp_strategy.technical.both_sides import BothSides
 from scalp_strategy.technical.patterns.base import Pattern, where_detected
 
@@ -47,12 +47,13 @@ def run_length(view: BothSides) -> FloatArray:
     higher high and a higher low than the one before.
     """
     bullish = view.close > view.open
-    stronger = (
-        bullish
-        & (view.volume > shifted(view.volume))
-        & (view.high > shifted(view.high))
-        & (view.low > shifted(view.low))
+    stronger = np.zeros_like(bullish)
+    stronger[:, 1:] = (
+        bullish[:, 1:]
+        & bullish[:, :-1]
+        & (view.volume[1:] > view.volume[:-1])
+        & (view.high[:, 1:] > view.high[:, :-1])
+        & (view.low[:, 1:] > view.low[:, :-1])
     )
-    stronger[:, 1:] &= bullish[:, :-1]
     run = np.arange(view.size) - last_true(~stronger) + 1.0
     return np.where(bullish, run, 0.0)

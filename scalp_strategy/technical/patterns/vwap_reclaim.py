@@ -39,7 +39,8 @@ class VwapReclaim(Pattern):
         above = view.close > view.vwap
         midnight = last_true(view.time_ns % DAY_NS == 0)
         row = np.arange(view.size)
-        was_below = previous_true(view.close < view.vwap) == row - 1
+        was_below = np.zeros_like(above)
+        was_below[:, 1:] = (view.close < view.vwap)[:, :-1]
         was_above = previous_true(above) >= np.maximum(row - 1 - dip, midnight)
         loud = view.volume_ratio >= patterns.reclaim_volume_ratio
         detected = above & was_below & was_above & loud
