@@ -159,7 +159,7 @@ class Account:
             return
         state = _changed(self.state, equity=equity)
         day = now.date().isoformat()
-        if state.day != day and equity > 0:
+        if day > state.day and equity > 0:
             state = self._new_day(state, day)
         drawdown = self._drawdown_of(state)
         if not state.is_paused and drawdown >= self._limit - _LIMIT_TOLERANCE:

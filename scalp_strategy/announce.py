@@ -8,7 +8,7 @@ from scalp_strategy.contract import LAYERS, layer_column
 from scalp_strategy.engine import Engine
 from scalp_strategy.errors import ContractViolation
 from scalp_strategy.risk import LEG_TAGS, PositionSize
-from scalp_strategy.signals import Candidate, Decision
+from scalp_strategy.signals import Decision
 from scalp_strategy.technical import technical_reasons
 from scalp_strategy.telegram.signal_format import LayerText, SignalText, format_signal
 
@@ -73,16 +73,20 @@ def announcement(decision: Decision, engine: Engine) -> str:
             close_shares=_close_shares(size),
         )
     )
-    return "\n".join([message, *_footnotes(candidate, size)])
+    text = "\n".join([message, *_footnotes(decision, size, settings.preset)])
+    # The host sends it to Telegram as Markdown, where a lone underscore loses the message.
+    return text.replace("_", " ")
 
 
-def _footnotes(candidate: Candidate, size: PositionSize) -> list[str]:
+def _footnotes(decision: Decision, size: PositionSize, preset: str) -> list[str]:
+    candidate = decision.candidate
     notes = [f"📎 Setup: {candidate.setup} | Size limited by: {size.limited_by}"]
     if candidate.is_tier_capped:
         notes.append(
             f"📎 The score is HIGH, the signal is MEDIUM: only {candidate.coverage:.0%} of the "
             "evidence is known"
         )
+    notes.append(f"📎 Settings: {preset} {decision.settings_hash}")
     return notes
 
 

@@ -6,37 +6,40 @@ import numpy as np
 from freqtrade.ft_types import AnnotationType
 from pandas import DataFrame
 
+from scalp_strategy.settings import Settings
 from scalp_strategy.technical import PATTERNS
 
-PLOT_CONFIG: Final[dict[str, Any]] = {
-    "main_plot": {
-        "ema_9": {"color": "#7fb3d5"},
-        "ema_21": {"color": "#2e86c1"},
-        "ema_50": {"color": "#1b4f72"},
-        "ema_200": {"color": "#641e16"},
-        "vwap": {"color": "#f39c12"},
-        "bb_upper": {"color": "#bfc9ca"},
-        "bb_lower": {"color": "#bfc9ca"},
-        "support": {"color": "#27ae60"},
-        "resistance": {"color": "#c0392b"},
-    },
-    "subplots": {
-        "Confluence": {
-            "confluence_long": {"color": "#27ae60"},
-            "confluence_short": {"color": "#c0392b"},
-        },
-        "Technical": {"ta_long": {"color": "#27ae60"}, "ta_short": {"color": "#c0392b"}},
-        "Coverage": {"coverage": {"color": "#8e44ad"}},
-        "Tier": {"tier": {"color": "#d35400", "type": "bar"}},
-        "Stop %": {"sl_pct": {"color": "#7f8c8d"}},
-        "RSI": {"rsi_14": {"color": "#2e86c1"}},
-        "Volume ratio": {"volume_ratio": {"color": "#f39c12", "type": "bar"}},
-    },
-}
-
+_EMA_COLORS: Final = ("#7fb3d5", "#2e86c1", "#1b4f72", "#641e16")
+_GREEN: Final = "#27ae60"
+_RED: Final = "#c0392b"
 _LONG_COLOR: Final = "rgba(39, 174, 96, 0.25)"
 _SHORT_COLOR: Final = "rgba(192, 57, 43, 0.25)"
 _POINT_SIZE: Final = 8
+
+
+def plot_config(settings: Settings) -> dict[str, Any]:
+    """Return FreqUI's plot configuration; columns are named by the periods in the settings."""
+    technical = settings.technical
+    emas = (technical.ema.fast, technical.ema.medium, technical.ema.slow, technical.ema.long)
+    main = {f"ema_{period}": color for period, color in zip(emas, _EMA_COLORS, strict=True)}
+    main |= {"vwap": "#f39c12", "bb_upper": "#bfc9ca", "bb_lower": "#bfc9ca"}
+    main |= {"support": _GREEN, "resistance": _RED}
+    return {
+        "main_plot": {name: {"color": color} for name, color in main.items()},
+        "subplots": {
+            "Confluence": _sides("confluence"),
+            "Technical": _sides("ta"),
+            "Coverage": {"coverage": {"color": "#8e44ad"}},
+            "Tier": {"tier": {"color": "#d35400", "type": "bar"}},
+            "Stop %": {"sl_pct": {"color": "#7f8c8d"}},
+            "RSI": {f"rsi_{technical.rsi.period}": {"color": "#2e86c1"}},
+            "Volume ratio": {"volume_ratio": {"color": "#f39c12", "type": "bar"}},
+        },
+    }
+
+
+def _sides(prefix: str) -> dict[str, dict[str, str]]:
+    return {f"{prefix}_long": {"color": _GREEN}, f"{prefix}_short": {"color": _RED}}
 
 
 def annotations(frame: DataFrame) -> list[AnnotationType]:

@@ -1,6 +1,7 @@
 """The `scalp` command."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,33 +11,44 @@ from rich.console import Console
 from rich.table import Table
 
 from scalp_strategy.demo import DemoOptions, run_demo
-from scalp_strategy.errors import ScalpError
+from scalp_strategy.errors import ConfigError, ScalpError
 from scalp_strategy.settings import iter_keys, json_schema
-from scalp_strategy.state_file import FileStore
+from scalp_strategy.state_file import AdminRequest, FileStore
 from scalp_strategy.validation.command import report
 
+_INTERRUPTED = 130
 SCHEMA_PATH = Path("config/scalp.schema.json")
 
 app = typer.Typer(
     name="scalp",
     help="The 15-minute scalp engine. Trading itself is Freqtrade's: see the README.",
+    epilog="Examples: scalp demo --once | scalp report | scalp settings --group breakers",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(report)
+app.command(
+    epilog="Examples: scalp report | scalp report --costs 0.0007 --json report.json | "
+    "scalp report user_data/backtest_results/backtest-result-NAME.zip --datadir user_data/data"
+)(report)
 
 
-@app.command(epilog="Example: scalp settings --group risk")
+@app.command(epilog="Examples: scalp settings | scalp settings --group risk.sizing")
 def settings(
     group: Annotated[str, typer.Option(help="Show only keys that begin with this.")] = "",
 ) -> None:
     """List every setting: its key in the config, default, bounds and meaning."""
-    table = Table("key", "default", "meaning", box=None)
-    for key, field in iter_keys():
-        if key.startswith(group):
-            table.add_row(f"scalp.{key}", repr(field.default), field.description or "")
-    Console().print(table)
+    rows = [(key, field) for key, field in iter_keys() if key.startswith(group)]
+    if not rows:
+        groups = sorted({key.split(".", maxsplit=1)[0] for key, _ in iter_keys()})
+        raise ConfigError(f"--group {group}: no such setting. Groups: {', '.join(groups)}")
+    table = Table("key", "default", "bounds", "meaning", box=None)
+    table.columns[0].no_wrap = True
+    table.columns[0].min_width = max(len(f"scalp.{key}") for key, _ in rows)
+    for key, field in rows:
+        bounds = " ".join(str(rule) for rule in field.metadata)
+        table.add_row(f"scalp.{key}", repr(field.default), bounds, field.description or "")
+    Console().print(table, markup=False)
 
 
 @app.command(epilog="Examples: scalp schema | scalp schema --check")
@@ -46,30 +58,45 @@ def schema(
 ) -> None:
     """Write the JSON schema of the `scalp` section of the config."""
     text = json.dumps(json_schema(), indent=2) + "\n"
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path.parent}: no such folder; run from the project's, or say --path")
     if not check:
         path.write_text(text, encoding="utf-8")
         typer.echo(f"wrote {path}")
-        return
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        typer.echo(f"{path} does not match the settings; run: scalp schema", err=True)
-        raise typer.Exit(1)
+    elif not path.is_file():
+        raise ConfigError(f"{path} is missing; run: scalp schema")
+    elif path.read_text(encoding="utf-8") != text:
+        raise ConfigError(f"{path} does not match the settings; run: scalp schema")
 
 
-@app.command(
-    epilog="Example: scalp resume user_data/scalp/account-scalp-dry-run-futures.json --confirm"
-)
+StateArgument = Annotated[
+    Path, typer.Argument(help="The bot's account state file, in user_data/scalp/.")
+]
+_STATE = "user_data/scalp/account-scalp-dry-run-futures.json"
+
+
+@app.command(epilog=f"Example: scalp pause {_STATE}")
+def pause(state: StateArgument) -> None:
+    """Ask a running bot to let no signals through."""
+    _request(state, "pause")
+
+
+@app.command(epilog=f"Example: scalp resume {_STATE} --confirm")
 def resume(
-    state: Annotated[Path, typer.Argument(help="The bot's account state file.")],
+    state: StateArgument,
     confirm: Annotated[
         bool, typer.Option("--confirm", help="Resume although the pause is of this UTC day.")
     ] = False,
 ) -> None:
     """Ask a running bot to let signals through again after a pause."""
+    _request(state, "resume confirmed" if confirm else "resume")
+
+
+def _request(state: Path, request: AdminRequest) -> None:
     if not state.is_file():
-        typer.echo(f"{state}: no such file; bots keep theirs in user_data/scalp/", err=True)
-        raise typer.Exit(1)
-    FileStore(state).request_resume(is_confirmed=confirm)
-    typer.echo("asked; the bot takes it within a few seconds and says so in its log")
+        raise ConfigError(f"{state}: no such file; bots keep theirs in user_data/scalp/")
+    FileStore(state).request(request)
+    typer.echo("asked; a running bot takes it within seconds and says so in its log")
 
 
 @app.command(epilog="Examples: scalp demo | scalp demo --once | scalp demo --seed 11")
@@ -81,10 +108,14 @@ def demo(
     root: Annotated[Path, typer.Option(help="The project's folder.")] = Path(),
 ) -> None:
     """Show the engine offline: generated market, backtest, report, then paper trading."""
+    # A closed terminal or a kill stops the children too, as Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         run_demo(DemoOptions(once, seed, root.resolve()), Console())
     except KeyboardInterrupt:
         typer.echo("stopped")
+        raise typer.Exit(_INTERRUPTED if once else 0) from None
 
 
 def main() -> None:

@@ -53,6 +53,9 @@ class Host(Protocol):
     def market(self, pair: str, price: float) -> Market:
         """Return the exchange's rules for a pair at about this price."""
 
+    def has_traded(self, pair: str, since: datetime) -> bool:
+        """Return whether a trade of a pair, open or closed, was opened at or after an instant."""
+
 
 class DecisionDesk:
     """Judges the candidates of each candle once and keeps the verdicts for the callbacks.
@@ -277,6 +280,8 @@ class DecisionDesk:
         refusals = [candidate.gate] if candidate.gate else []
         if self.account.holds(candidate.pair):
             refusals.append("the pair already has a position")
+        elif self._host.has_traded(candidate.pair, candidate.close_time):
+            refusals.append("the signal was traded before a restart")
         if isinstance(size, Rejection):
             refusals.append(size.reason)
         unvetoed = Status.REJECTED if refusals else Status.APPROVED

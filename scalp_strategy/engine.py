@@ -3,9 +3,9 @@
 import logging
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from freqtrade.enums import RunMode
+from freqtrade.enums import TRADE_MODES
 from freqtrade.persistence import Trade
 
 from scalp_strategy.account import Account, MemoryStore, StateStore
@@ -20,8 +20,6 @@ from scalp_strategy.state_file import FileStore
 
 logger = logging.getLogger(__name__)
 
-TRADING_MODES: Final = (RunMode.LIVE, RunMode.DRY_RUN)
-
 
 class Engine:
     """Decision desk, exit desk and account of one strategy.
@@ -35,7 +33,7 @@ class Engine:
     """
 
     def __init__(self, strategy: Any, settings: Settings) -> None:
-        self.is_trading = strategy.dp.runmode in TRADING_MODES
+        self.is_trading = strategy.dp.runmode in TRADE_MODES
         self._file = FileStore(state_path(strategy.config)) if self.is_trading else None
         store: StateStore = self._file or MemoryStore()
         self.log: DecisionLog = MemoryLog()
@@ -49,13 +47,14 @@ class Engine:
 
     def begin_loop(self, now: datetime) -> None:
         """Begin a loop of the host: notice a new epoch, or care for plans and admin requests."""
-        if self._now is not None and now < self._now:
+        # Live, a clock that is set back must not forget a pause.
+        if not self.is_trading and self._now is not None and now < self._now:
             self.desk.reset()
             self.exits.reset()
         self._now = now
         self._report_store()
         if self._file is not None:
-            self._take_resume_request(self._file, now)
+            self._take_request(self._file, now)
             for trade in Trade.get_trades_proxy(is_open=True):
                 self.exits.plan(trade)
 
@@ -118,12 +117,15 @@ class Engine:
                 logger.error("The account's state is not kept: %s", problem)
         self._told_problem = problem
 
-    def _take_resume_request(self, file: FileStore, now: datetime) -> None:
-        is_confirmed = file.take_resume_request()
-        if is_confirmed is None:
+    def _take_request(self, file: FileStore, now: datetime) -> None:
+        request = file.take_request()
+        if request is None:
             return
-        if self.account.resume(now, is_confirmed=is_confirmed):
-            logger.warning("Signals resumed by the admin (confirmed: %s).", is_confirmed)
+        if request == "pause":
+            self.account.pause(now, "by the admin")
+            logger.warning("Signals paused by the admin.")
+        elif self.account.resume(now, is_confirmed=request == "resume confirmed"):
+            logger.warning("Signals resumed by the admin: %s.", request)
         else:
             logger.warning("Resume refused: the pause is of today; ask again with --confirm.")
 

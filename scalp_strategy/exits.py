@@ -2,7 +2,8 @@
 
 A trade's plan is found, in this order, in memory, in the approved decision, in the trade's custom
 data (after a restart), or made again from the candle that the trade was opened on; a trade that
-nobody planned (a forced entry) gets the widest stop allowed. No trade is ever without a stop.
+nobody planned (of another strategy, or older than the candles) gets the widest stop allowed. No
+trade is ever without a stop.
 """
 
 import math
@@ -36,14 +37,7 @@ TIME_STOP: Final = "time_stop"
 TICK_SIZE_MODE: Final = 4  # ccxt's precision mode in which a precision is a step
 _BREAK_EVEN_STAGES: Final = 1
 
-
-class HostOrder(Protocol):
-    """What is read of one of the host's orders."""
-
-    ft_order_side: str
-    ft_is_open: bool
-    ft_order_tag: str | None
-    safe_filled: float
+TradeKey = tuple[int, str, bool, datetime]
 
 
 class HostTrade(Protocol):
@@ -102,8 +96,8 @@ class ExitDesk:
     def __init__(self, desk: DecisionDesk, market: Callable[[str, float], Market]) -> None:
         self._desk = desk
         self._market = market
-        self._plans: dict[int, TradePlan] = {}
-        self._legs: dict[int, tuple[float, TradePlan, tuple[Leg, ...]]] = {}
+        self._plans: dict[TradeKey, TradePlan] = {}
+        self._legs: dict[TradeKey, tuple[float, TradePlan, tuple[Leg, ...]]] = {}
 
     def reset(self) -> None:
         """Forget the plans in memory: a new backtest epoch begins."""
@@ -112,14 +106,14 @@ class ExitDesk:
 
     def plan(self, trade: HostTrade) -> TradePlan:
         """Return the trade's plan, anchored to its average fill; kept with the trade once found."""
-        plan = self._plans.get(trade.id)
+        plan = self._plans.get(_key(trade))
         if plan is None:
             plan = self._decided(trade) or self._restored(trade) or self._remade(trade)
             if plan is None:
                 # Not kept: after a restart the candles that give the plan come a moment later.
                 return self._emergency(trade)
             trade.set_custom_data(PLAN_KEY, plan.to_json())
-            self._plans[trade.id] = plan
+            self._plans[_key(trade)] = plan
         return plan if plan.price == trade.open_rate else plan.anchored(trade.open_rate)
 
     def stop(self, trade: HostTrade, now: datetime) -> float:
@@ -200,11 +194,11 @@ class ExitDesk:
         amount = entered or trade.amount
         if not amount:
             return ()
-        known = self._legs.get(trade.id)
+        known = self._legs.get(_key(trade))
         if known is None or known[:2] != (amount, plan):
             market = self._market(trade.pair, trade.open_rate)
             legs = merged_legs(plan, amount, market, self._desk.settings.risk)
-            known = self._legs[trade.id] = (amount, plan, legs)
+            known = self._legs[_key(trade)] = (amount, plan, legs)
         return known[2]
 
     def is_time_up(self, trade: HostTrade, now: datetime) -> bool:
@@ -252,11 +246,12 @@ class ExitDesk:
     def _restored(self, trade: HostTrade) -> TradePlan | None:
         try:
             text = trade.get_custom_data(PLAN_KEY)
-            return TradePlan.from_json(text) if text is not None else None
+            plan = TradePlan.from_json(text) if text is not None else None
         except (PayloadError, ValueError):
             # The host keeps the type of a key's first value; under a wrong one no plan is readable.
             trade.delete_custom_data(PLAN_KEY)
             return None
+        return plan if plan and plan.side == side_of_trade(trade) else None
 
     def _remade(self, trade: HostTrade) -> TradePlan | None:
         analysed = self._desk.analysed(trade.pair)
@@ -288,6 +283,11 @@ class ExitDesk:
             cost_ratio=2 * risk.cost_per_side,
             is_floored=False,
         )
+
+
+def _key(trade: HostTrade) -> TradeKey:
+    # The host deletes a trade whose entry expired, and its database gives the number away again.
+    return trade.id, trade.pair, trade.is_short, trade.open_date_utc
 
 
 def exited(trade: HostTrade, tag: str) -> float:

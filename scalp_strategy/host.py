@@ -5,11 +5,12 @@ from datetime import datetime
 from math import isnan
 from typing import Any
 
+from freqtrade.enums import TRADE_MODES
 from freqtrade.persistence import Trade
 
 from scalp_strategy.account import Position
 from scalp_strategy.decision import Holdings
-from scalp_strategy.exits import TICK_SIZE_MODE, HostTrade, side_of_trade
+from scalp_strategy.exits import TICK_SIZE_MODE, HostTrade, candle_open, side_of_trade
 from scalp_strategy.risk import Market
 
 
@@ -57,7 +58,19 @@ class FreqtradeHost:
             maintenance_margin_ratio=limits["maintenance_margin_ratio"],
         )
 
+    def has_traded(self, pair: str, since: datetime) -> bool:
+        """Return whether a trade of a pair was opened at or after an instant.
+
+        A backtest is never restarted within a candle, so it does not look.
+        """
+        if self._strategy.dp.runmode not in TRADE_MODES:
+            return False
+        return bool(Trade.get_trades_proxy(pair=pair, open_date=since))
+
     def _position(self, trade: Any, mark: float, now: datetime) -> Position:
+        # Until a candle has closed after the entry, the last close is older than the position.
+        if isnan(mark) or candle_open(now) <= trade.open_date_utc:
+            mark = trade.open_rate
         # Before the entry fills, the trade has no amount: its order has.
         is_pending = not trade.amount
         amount = trade.amount or sum(order.safe_amount for order in trade.open_orders)
@@ -67,7 +80,7 @@ class FreqtradeHost:
             amount=amount,
             entry_price=trade.open_rate,
             stop_price=self._stop_price(trade, now),
-            mark_price=trade.open_rate if isnan(mark) else mark,
+            mark_price=mark,
             is_pending=is_pending,
         )
 

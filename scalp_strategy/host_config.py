@@ -18,7 +18,10 @@ FIXED: Final[dict[str, Any]] = {
     "trailing_stop": False,
     "use_exit_signal": True,
     "exit_profit_only": False,
+    "process_only_new_candles": True,
+    "max_entry_position_adjustment": 0,
 }
+_MIN_EXIT_TIMEOUT: Final = 1_440  # minutes: longer than any trade is held
 _DEFAULT_PRICE_DISTANCE: Final = 0.02  # the host's default for custom prices
 
 
@@ -62,6 +65,12 @@ def _orders(config: Mapping[str, Any]) -> list[str]:
         kind = types.get(key, "limit")
         if kind != "limit":
             problems.append(f"order_types.{key} = {kind!r}: must be 'limit'")
+    is_spot = config.get("trading_mode", "spot") == "spot"
+    if is_spot and types.get("stoploss_on_exchange"):
+        problems.append(
+            "order_types.stoploss_on_exchange = True: must be false in spot, where a resting "
+            "target blocks the assets and the stop would be cancelled for it"
+        )
     if config.get("position_adjustment_enable") is False:
         problems.append(
             "position_adjustment_enable = False: must be true, targets are partial exits"
@@ -98,4 +107,36 @@ def _warnings(config: Mapping[str, Any], settings: Settings) -> list[str]:
             f"max_open_trades = {slots}: the host may refuse signals before the max-positions "
             f"breaker ({wanted}) decides; set it well above."
         )
+    timeout = config.get("unfilledtimeout") or {}
+    if timeout.get("exit", 0) < _MIN_EXIT_TIMEOUT or timeout.get("unit") == "seconds":
+        warnings.append(
+            f"unfilledtimeout.exit = {timeout.get('exit')!r}: a resting target is cancelled and "
+            f"placed again; set it to {_MIN_EXIT_TIMEOUT} minutes or more."
+        )
+    for key in ("entry_pricing", "exit_pricing"):
+        side = (config.get(key) or {}).get("price_side", "same")
+        if side != "other":
+            warnings.append(
+                f"{key}.price_side = {side!r}: a backtest fills at once, this rests in the book; "
+                "set it to 'other'."
+            )
     return warnings
+
+
+def check_api_server(config: Mapping[str, Any]) -> None:
+    """Refuse to serve the bot's API without a password and a key for its tokens.
+
+    Raises
+    ------
+    ConfigError
+        Naming the variable to set.
+    """
+    server = config.get("api_server") or {}
+    if not server.get("enabled"):
+        return
+    for key in ("password", "jwt_secret_key"):
+        if not server.get(key):
+            raise ConfigError(
+                f"api_server.{key} is empty: set FREQTRADE__API_SERVER__{key.upper()} in the "
+                "environment, or api_server.enabled to false"
+            )

@@ -4,9 +4,12 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal, get_args
 
 from scalp_strategy.errors import ConfigError, StoreError
+
+AdminRequest = Literal["pause", "resume", "resume confirmed"]
+ADMIN_REQUESTS: Final[tuple[AdminRequest, ...]] = get_args(AdminRequest)
 
 
 class FileStore:
@@ -15,8 +18,8 @@ class FileStore:
     Parameters
     ----------
     path
-        The file; its folder is made. A file named `<path>.resume` beside it is a request to
-        resume, put there by `scalp resume` and taken once.
+        The file; its folder is made. A file named `<path>.request` beside it is an admin's
+        request, put there by `scalp pause` or `scalp resume` and taken once.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,20 +69,28 @@ class FileStore:
             Path(name).unlink(missing_ok=True)
             raise StoreError(f"{self._path}: {error}") from error
 
-    def request_resume(self, *, is_confirmed: bool) -> None:
-        """Ask the running bot to resume at its next look."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._request.write_text("confirmed" if is_confirmed else "plain", encoding="utf-8")
+    def request(self, request: AdminRequest) -> None:
+        """Ask the running bot to pause or to resume at its next look.
 
-    def take_resume_request(self) -> bool | None:
-        """Return whether a resume was confirmed, None when none was asked; asks once."""
+        Raises
+        ------
+        StoreError
+            When the disk refuses.
+        """
         try:
-            text = self._request.read_text(encoding="utf-8")
+            self._request.write_text(request, encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"{self._request}: {error}") from error
+
+    def take_request(self) -> AdminRequest | None:
+        """Return the admin's request, None when there is none; each is taken once."""
+        try:
+            text = self._request.read_text(encoding="utf-8").strip()
             self._request.unlink()
         except FileNotFoundError:
             return None
-        return text == "confirmed"
+        return next((known for known in ADMIN_REQUESTS if known == text), None)
 
     @property
     def _request(self) -> Path:
-        return self._path.with_name(self._path.name + ".resume")
+        return self._path.with_name(self._path.name + ".request")

@@ -8,7 +8,7 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-from freqtrade.enums import RunMode
+from freqtrade.enums import TRADE_MODES, RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.ft_types import AnnotationType
 from freqtrade.persistence import Order, Trade
@@ -17,7 +17,7 @@ from pandas import DataFrame, concat
 
 from scalp_strategy.analysed import AnalysedPair
 from scalp_strategy.announce import announcement, summary
-from scalp_strategy.charts import PLOT_CONFIG, annotations
+from scalp_strategy.charts import annotations, plot_config
 from scalp_strategy.confluence import confluence
 from scalp_strategy.contract import Side
 from scalp_strategy.engine import Engine
@@ -25,9 +25,10 @@ from scalp_strategy.entries import entry_columns, stop_columns
 from scalp_strategy.errors import ConfigError
 from scalp_strategy.exits import TIME_STOP, candle_open
 from scalp_strategy.fingerprint import code_fingerprint
-from scalp_strategy.host_config import FIXED, check_host_config
+from scalp_strategy.host_config import FIXED, check_api_server, check_host_config
 from scalp_strategy.parameters import TUNABLES, effective_settings, space_values
-from scalp_strategy.settings import Settings, load_settings
+from scalp_strategy.settings import Settings, load_settings, settings_hash
+from scalp_strategy.signals import Decision
 from scalp_strategy.technical import lookback, technical_frame, technical_score, top_setup
 
 logger = logging.getLogger(__name__)
@@ -76,8 +77,6 @@ class ScalpStrategy(IStrategy):
         "stoploss_on_exchange": False,
     }
 
-    plot_config = PLOT_CONFIG
-
     weight_technical = _parameter("weight_technical")
     weight_orderflow = _parameter("weight_orderflow")
     weight_onchain = _parameter("weight_onchain")
@@ -105,10 +104,14 @@ class ScalpStrategy(IStrategy):
         # Not the host's ConfigurationError: with that one it ends with exit code 0.
         try:
             self.base_settings = load_settings(config, os.environ)
+            if config.get("runmode") in TRADE_MODES:
+                check_api_server(config)
         except ConfigError as error:
             raise OperationalException(str(error)) from error
         # The host's cache of backtests knows the config and the strategy's file, not the package.
         config["scalp_code"] = code_fingerprint()
+        config["scalp_settings"] = settings_hash(self.base_settings)
+        self.plot_config = plot_config(self.base_settings)
         self.can_short = config.get("trading_mode") == "futures"
         self.startup_candle_count = lookback(self.base_settings)
         self.ignore_buying_expired_candle_after = (
@@ -124,14 +127,16 @@ class ScalpStrategy(IStrategy):
     def bot_start(self, **kwargs: Any) -> None:
         """Check the host's config and build the engine, once data, wallets and exchange exist."""
         try:
-            check_host_config(self.config, self.base_settings)
+            # An analysis of the host sets orders and stake of its own, and means to.
+            if self.dp.runmode != RunMode.UTIL_NO_EXCHANGE:
+                check_host_config(self.config, self.base_settings)
             self.engine = Engine(self, self.base_settings)
         except ConfigError as error:
             raise OperationalException(str(error)) from error
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Begin a loop; in a backtest, decide the candle that closed now."""
-        if self.engine is None:
+        if self.engine is None or self.dp.runmode == RunMode.PLOT:
             return
         self.engine.begin_loop(current_time)
         if not self.engine.is_trading:
@@ -147,13 +152,23 @@ class ScalpStrategy(IStrategy):
         if self.engine is None:
             return
         try:
-            for decision in self.engine.decide(datetime.now(UTC), pairs):
-                logger.info(summary(decision))
-                if decision.is_approved:
-                    self.dp.send_msg(announcement(decision, self.engine), always_send=True)
+            decisions = self.engine.decide(datetime.now(UTC), pairs)
         except Exception:
             # No decision, no entry: the callbacks refuse what is not approved.
             logger.exception("The candle could not be decided; no entries are made from it.")
+            return
+        for decision in decisions:
+            self._announce(decision, self.engine)
+
+    def _announce(self, decision: Decision, engine: Engine) -> None:
+        try:
+            logger.info(summary(decision))
+            if decision.is_approved:
+                self.dp.send_msg(announcement(decision, engine), always_send=True)
+        except Exception:
+            logger.exception(
+                "%s: the decision could not be announced; it stands.", decision.candidate.pair
+            )
 
     # ---- candles to signals ----
 
@@ -267,10 +282,29 @@ class ScalpStrategy(IStrategy):
     def check_entry_timeout(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
     ) -> bool:
-        """Cancel an entry that is not filled when its signal expires."""
+        """Cancel an entry that is not filled when its signal expires, or is half filled.
+
+        The host sees no position, so there is no stop, before the entry's order is closed.
+        """
+        entry = self.base_settings.entry
+        if order.safe_filled > 0:
+            return _age_s(order, current_time) >= entry.partial_fill_wait_s
         signal_close = candle_open(order.order_date_utc)
         age_s = (current_time - signal_close).total_seconds()
-        return age_s >= self.base_settings.entry.signal_expiry_minutes * 60
+        return age_s >= entry.signal_expiry_minutes * 60
+
+    def check_exit_timeout(
+        self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
+    ) -> bool:
+        """Cancel an exit that must be priced anew, or is half filled, so that it is booked.
+
+        While a half-filled target rests in spot, the host finds too little to exit with.
+        """
+        ladder = self.base_settings.risk.ladder
+        if order.ft_order_tag == TIME_STOP:
+            return _age_s(order, current_time) >= ladder.time_stop_reprice_s
+        is_partial = order.safe_filled > 0
+        return is_partial and _age_s(order, current_time) >= ladder.partial_fill_wait_s
 
     # ---- exit ----
 
@@ -348,6 +382,10 @@ class ScalpStrategy(IStrategy):
     ) -> list[AnnotationType]:
         """Return patterns, fair value gaps and levels for the chart."""
         return annotations(dataframe)
+
+
+def _age_s(order: Order, now: datetime) -> float:
+    return float((now - order.order_date_utc).total_seconds())
 
 
 def _with(frame: DataFrame, columns: DataFrame) -> DataFrame:

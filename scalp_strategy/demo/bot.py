@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -89,14 +90,23 @@ class Bot:
         """Return the open paper trades."""
         return list(self._get("/status"))
 
-    def listen(self) -> ClientConnection:
-        """Return a connection to the bot's messages, subscribed."""
-        socket = connect(
-            f"ws://127.0.0.1:{self._address.port}/api/v1/message/ws?token={self._address.ws_token}",
-            proxy=None,
-        )
-        socket.send(json.dumps({"type": "subscribe", "data": list(_TOPICS)}))
-        return socket
+    @contextmanager
+    def listen(self) -> Iterator[ClientConnection]:
+        """Open a connection to the bot's messages, subscribed.
+
+        Raises
+        ------
+        SourceUnavailable
+            When the bot does not take it; the address holds a token and is not told.
+        """
+        address = f"ws://127.0.0.1:{self._address.port}/api/v1/message/ws"
+        try:
+            opened = connect(f"{address}?token={self._address.ws_token}", proxy=None)
+        except (OSError, WebSocketException) as error:
+            raise SourceUnavailable(f"the bot's message stream: {type(error).__name__}") from None
+        with opened as socket:
+            socket.send(json.dumps({"type": "subscribe", "data": list(_TOPICS)}))
+            yield socket
 
     def _get(self, path: str, **query: Any) -> Any:
         try:

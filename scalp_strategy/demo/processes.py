@@ -11,7 +11,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from scalp_strategy.errors import SourceUnavailable
+from scalp_strategy.settings import PLAIN_VARIABLES
 
+_FOREIGN_PREFIX: Final = "FREQTRADE__"
 _POLL_S: Final = 0.1
 _STOP_S: Final = 25.0  # the host may sit in a long poll for twenty seconds
 _TAIL_LINES: Final = 15
@@ -54,19 +56,24 @@ class Processes:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, **(environment or {})},
+                env={**_clean_environment(), **(environment or {})},
                 start_new_session=True,
             )
 
-    def wait(self, name: str) -> None:
+    def wait(self, name: str, timeout_s: float | None = None) -> None:
         """Wait for a program to end.
 
         Raises
         ------
         SourceUnavailable
-            When it failed, with the end of its output.
+            When it failed or took longer, with the end of its output.
         """
-        code = self._running[name].wait()
+        try:
+            code = self._running[name].wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise SourceUnavailable(
+                f"{name} has not ended after {timeout_s:.0f} s:\n{self.tail(name)}"
+            ) from None
         del self._running[name]
         if code:
             raise SourceUnavailable(f"{name} ended with code {code}:\n{self.tail(name)}")
@@ -122,6 +129,15 @@ class Processes:
         """Return the last lines of a program's output."""
         lines = self.log(name).read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-_TAIL_LINES:])
+
+
+def _clean_environment() -> dict[str, str]:
+    """Return this process's variables without the trader's own: their chat is not for a demo."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_FOREIGN_PREFIX) and name not in PLAIN_VARIABLES
+    }
 
 
 def program(name: str) -> str:

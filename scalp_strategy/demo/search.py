@@ -20,7 +20,6 @@ from scalp_strategy.settings import Settings
 from scalp_strategy.technical import lookback, technical_layer
 
 _AHEAD_MINUTES: Final = 30
-_MINUTES: Final = {"15m": 15, "5m": 5, "1m": 1}
 _LOWER_CANDLES: Final = 400
 _ROWS_PER_CALL: Final = 1_000
 _CANDLE: Final = timedelta(minutes=15)
@@ -52,7 +51,10 @@ class Market:
     def shift(self, days: int, minutes: int = 0) -> None:
         """Show another stretch of the market."""
         body = {"days": days, "minutes": minutes}
-        self._client.post("/control/shift", json=body).raise_for_status()
+        try:
+            self._client.post("/control/shift", json=body).raise_for_status()
+        except httpx.HTTPError as error:
+            raise SourceUnavailable(f"the replay market: {error}") from error
 
     def candles(self, symbol: str, timeframe: str, count: int) -> DataFrame:
         """Return the last closed candles of a USD-M symbol, in Freqtrade's columns."""
@@ -63,14 +65,21 @@ class Market:
             query["limit"] = min(_ROWS_PER_CALL, count + 1 - len(rows))
             if end is not None:
                 query["endTime"] = end
-            answer = self._client.get("/fapi/v1/klines", params=query)
-            answer.raise_for_status()
-            page = answer.json()
+            page = self._page(query)
             if not page:
                 break
             rows = [*page, *rows]
             end = int(page[0][0]) - 1
         return _frame(rows[:-1])
+
+    def _page(self, query: dict[str, Any]) -> list[list[Any]]:
+        try:
+            answer = self._client.get("/fapi/v1/klines", params=query)
+            answer.raise_for_status()
+            page: list[list[Any]] = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise SourceUnavailable(f"the replay market: {error}") from error
+        return page
 
 
 def find_stretch(

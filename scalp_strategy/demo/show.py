@@ -150,7 +150,7 @@ class _Demo:
             f"Backtesting {_BACKTEST_DAYS} days of {len(self._pairs())} pairs on 1m candles ...",
         )  # fmt: skip
         processes.start("report", [program("scalp"), "report", "--userdir", str(self.folder)])
-        processes.wait("report")
+        processes.wait("report", self._seconds_left())
         self._console.print(
             processes.log("report").read_text(encoding="utf-8"), markup=False, highlight=False
         )
@@ -213,11 +213,15 @@ class _Demo:
         self._say(f"Done: the signal of {pair} was shown and its paper trade is open.")
         return True
 
+    def _seconds_left(self) -> float | None:
+        """Return what is left of the time that `once` allows; None without a limit."""
+        left = _ONCE_S - (time.monotonic() - self._began)
+        return max(0.0, left) if self._options.once else None
+
     def _check_time(self) -> None:
-        seconds = time.monotonic() - self._began
-        if self._options.once and seconds > _ONCE_S:
+        if self._seconds_left() == 0.0:
             raise SourceUnavailable(
-                f"no signal became a paper trade in {seconds:.0f} s; see {self.folder}/bot.log"
+                f"no signal became a paper trade in {_ONCE_S:.0f} s; see {self.folder}/bot.log"
             )
 
     # ---- the host ----
@@ -227,7 +231,7 @@ class _Demo:
     ) -> None:
         with self._console.status(text):
             processes.start(command, self._command(command, arguments))
-            processes.wait(command)
+            processes.wait(command, self._seconds_left())
         # The host ends with code 0 when it cannot read its configuration.
         if _CONFIG_ERROR in (tail := processes.tail(command)):
             raise SourceUnavailable(f"{command}:\n{tail}")

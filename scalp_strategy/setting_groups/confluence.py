@@ -84,3 +84,10 @@ class EntrySettings(Group):
     signal_expiry_minutes: int = setting(
         15, "Minutes after the close in which a signal may be acted on.", ge=1, le=15
     )
+    partial_fill_wait_s: int = setting(
+        10,
+        "Seconds after which the rest of a half-filled entry is cancelled: until then it has no "
+        "stop.",
+        ge=0,
+        le=900,
+    )

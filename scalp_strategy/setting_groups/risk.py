@@ -28,10 +28,20 @@ class LadderSettings(Group):
         le=10,
     )
     target_hold_candles: int = setting(
-        4, "Candles a trade is meant to last (reports only).", ge=1, le=200
+        4, "Candles a trade is meant to last; nothing is closed by it.", ge=1, le=200
     )
     max_hold_candles: int = setting(
         8, "Candles after which what is left is closed at the market.", ge=1, le=200
+    )
+
+    time_stop_reprice_s: int = setting(
+        15, "Seconds after which a time stop that is not filled is priced anew.", ge=1, le=900
+    )
+    partial_fill_wait_s: int = setting(
+        30,
+        "Seconds after which a half-filled target is cancelled and its rest placed again.",
+        ge=1,
+        le=7_200,
     )
 
     @model_validator(mode="after")

@@ -16,10 +16,7 @@ from scalp_strategy.validation.report import build_report
 from scalp_strategy.validation.results import BacktestRun, newest_result, read_run
 from scalp_strategy.validation.section import section
 
-app = typer.Typer(help="Judge a backtest.")
 
-
-@app.command("report")
 def report(  # noqa: PLR0913 - a command's parameters are its options
     result: Annotated[
         Path | None, typer.Argument(help="Backtest result (zip); default: the newest one.")

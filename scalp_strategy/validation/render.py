@@ -42,6 +42,7 @@ def headline(report: Report) -> str:
         f"{run['strategy']} ({run['result']}): {run['from']} to {run['to']} UTC, "
         f"{run['timeframe']} candles, fills on {run['detail_timeframe']}, "
         f"{run['starting_balance']:g} {run['currency']}"
+        f", settings {run['preset']} {run['settings']}, code {run['code']}"
         + (f", run at {cost_text(run['cost_of_run'])} a side" if report.costs[0].trades else "")
     )
 

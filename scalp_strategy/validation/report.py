@@ -129,6 +129,9 @@ def _run_facts(run: BacktestRun) -> dict[str, Any]:
         "to": _minute(run.end_ms),
         "starting_balance": run.starting_balance,
         "currency": run.currency,
+        "preset": (run.config.get("scalp") or {}).get("preset", "specification"),
+        "settings": run.config.get("scalp_settings", "unknown"),
+        "code": run.config.get("scalp_code", "unknown"),
         "cost_of_run": float(run.trades["host_cost"].sum()) / turnover if turnover else math.nan,
     }
 

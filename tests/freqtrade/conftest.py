@@ -1,37 +1,55 @@
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
-from tests.support.freqtrade import Workspace, download, workspace
+from scalp_strategy.settings import PLAIN_VARIABLES
+from tests.support.freqtrade import Backtest, Workspace, downloaded_workspace
+
+MODES = ("futures", "spot")
 
 
-@contextmanager
-def _with_data(
-    mode: str, factory: pytest.TempPathFactory
-) -> Iterator[tuple[Workspace, subprocess.CompletedProcess[str]]]:
-    with workspace(mode, factory.mktemp(mode)) as space:
-        yield space, download(space)
-
-
-@pytest.fixture(scope="session")
-def futures_download(tmp_path_factory):
-    with _with_data("futures", tmp_path_factory) as downloaded:
-        yield downloaded
-
-
-@pytest.fixture(scope="session")
-def spot_download(tmp_path_factory):
-    with _with_data("spot", tmp_path_factory) as downloaded:
-        yield downloaded
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a trading mode on one worker: they share its data."""
+    for item in items:
+        mode = getattr(item, "callspec", None) and item.callspec.params.get("space")
+        if mode in MODES:
+            item.add_marker(pytest.mark.xdist_group(f"freqtrade-{mode}"))
 
 
 @pytest.fixture(scope="session")
-def futures(futures_download) -> Workspace:
-    return futures_download[0]
+def workspaces(tmp_path_factory) -> Iterator[Callable[[str], Workspace]]:
+    """Return what gives a trading mode's workspace: one market and one download for each."""
+    with ExitStack() as stack:
+
+        @cache
+        def workspace(mode: str) -> Workspace:
+            return stack.enter_context(downloaded_workspace(mode, tmp_path_factory.mktemp(mode)))
+
+        yield workspace
 
 
 @pytest.fixture(scope="session")
-def spot(spot_download) -> Workspace:
-    return spot_download[0]
+def backtests(workspaces) -> Callable[[str], Backtest]:
+    """Return what gives a trading mode's backtest of the generated market, run once."""
+    return cache(lambda mode: workspaces(mode).backtest())
+
+
+@pytest.fixture(params=MODES)
+def space(request, workspaces) -> Workspace:
+    return workspaces(request.param)
+
+
+@pytest.fixture
+def generated(space, backtests) -> Backtest:
+    return backtests(space.mode)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("FREQTRADE") or name in PLAIN_VARIABLES:
+            monkeypatch.delenv(name)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, Final, TypeVar
 import httpx
 from pandas import DataFrame, concat, to_datetime
 from websockets.exceptions import WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
 from external_layers.replay.overlay import overlay
 from scalp_strategy.confluence import confluence
@@ -38,9 +38,8 @@ _POLL_S: Final = 0.1
 _START_S: Final = 60.0
 _STOP_S: Final = 30.0
 _ANSWER_S: Final = 20.0
-_AHEAD: Final = timedelta(minutes=30)
 _SEARCH_DAYS: Final = 120
-_ENOUGH_TIME: Final = timedelta(seconds=40)
+_ENOUGH_TIME: Final = timedelta(seconds=20)
 _DEPTH_ROWS: Final = 5
 # The replayed market feeds the technical layer alone: with more weight it makes a tier by itself,
 # often enough for a test; everything after the score is as shipped.
@@ -66,12 +65,13 @@ def until(
         if found := wanted():
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within_s:g} s: {what}. {' '.join(map(str, context))}")
+            raise AssertionError(
+                f"not within {within_s:g} s: {what}. {' '.join(map(str, context))}"
+            )
         time.sleep(_POLL_S)
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -103,21 +103,17 @@ class MarketControl:
         return dict(answer.json())
 
     def state(self) -> dict[str, Any]:
-        """Return what is on."""
         return dict(self._client.get("/control/state").json())
 
     def requests(self) -> dict[str, dict[str, int]]:
-        """Return requests and weight per path since the last reset."""
         return dict(self._client.get("/control/requests").json())
 
     def price(self, pair: str) -> float:
-        """Return the middle of a pair's book."""
         query: dict[str, Any] = {"symbol": symbol_of(pair), "limit": _DEPTH_ROWS}
         book = self._client.get(f"{self._api}/depth", params=query).json()
         return (float(book["bids"][0][0]) + float(book["asks"][0][0])) / 2
 
     def move_to(self, pair: str, price: float) -> None:
-        """Let a pair's price jump there, at once."""
         self.control("move", symbol=symbol_of(pair), factor=price / self.price(pair))
 
     def candles(self, pair: str, timeframe: str, count: int) -> DataFrame:
@@ -135,7 +131,6 @@ class MarketControl:
 
 
 def symbol_of(pair: str) -> str:
-    """Return the exchange's name of a pair."""
     return pair.split("/", maxsplit=1)[0] + "USDT"
 
 
@@ -150,38 +145,34 @@ class Signal:
 
 
 def show_signal(market: MarketControl, pairs: list[str], side: Side) -> Signal:
-    """Shift the market to a stretch in which a candle gives an entry right now.
+    """Shift the market to a stretch in which the candle that closed last gives an entry.
 
-    The candle is the one that closed last or, when the next close is so near that the bot might
-    miss it, the next.
+    With the next close so near that a bot might miss the candle, that close is waited for.
     """
-    now = datetime.now(UTC)
-    close = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
-    if close + CANDLE - now < _ENOUGH_TIME:
-        close += CANDLE
+    following = last_close() + CANDLE
+    left = following - datetime.now(UTC)
+    if left < _ENOUGH_TIME:
+        until(lambda: last_close() == following, "the candle closes", left.total_seconds() + 5)
     for days in range(_SEARCH_DAYS):
-        market.control("shift", days=-days, minutes=int(_AHEAD.total_seconds() // 60))
+        market.control("shift", days=-days)
         for pair in pairs:
-            if price := _entry_price(market, pair, side, close):
-                market.control("shift", days=-days)
-                return Signal(pair, side, close, price)
+            if price := _entry_price(market, pair, side, last_close()):
+                return Signal(pair, side, last_close(), price)
     raise AssertionError(f"no {side} in {_SEARCH_DAYS} days of the market")
 
 
-def _entry_price(
-    market: MarketControl, pair: str, side: Side, close: datetime
-) -> float | None:
+def last_close() -> datetime:
+    now = datetime.now(UTC)
+    return now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
+
+
+def _entry_price(market: MarketControl, pair: str, side: Side, close: datetime) -> float | None:
     settings = load_settings({"scalp": SECTION})
     rows = {"15m": lookback(settings) + 10, "5m": _LOWER_ROWS, "1m": _LOWER_ROWS}
-    frames = {}
-    for timeframe, count in rows.items():
-        candles = market.candles(pair, timeframe, count)
-        frames[timeframe] = candles.assign(date=candles["date"] + _AHEAD)
-    scored = _scored(frames, settings)
-    row = scored[scored["date"] == close - CANDLE]
-    if row.empty or not row[f"enter_{side}"].iloc[0]:
-        return None
-    return float(row["close"].iloc[0])
+    frames = {timeframe: market.candles(pair, timeframe, rows[timeframe]) for timeframe in rows}
+    last = _scored(frames, settings).iloc[-1]
+    is_entry = last["date"] == close - CANDLE and last[f"enter_{side}"]
+    return float(last["close"]) if is_entry else None
 
 
 def _scored(frames: Mapping[str, DataFrame], settings: Settings) -> DataFrame:
@@ -200,20 +191,8 @@ def _scored(frames: Mapping[str, DataFrame], settings: Settings) -> DataFrame:
 class PaperBot:
     """`freqtrade trade` with the project's own configs, its API and its messages.
 
-    Attributes
-    ----------
-    folder
-        A fresh user directory: database, account state and log of this bot.
-    market_url
-        The replay market.
-    mode
-        `futures` or `spot`.
-    pairs
-        What is scanned.
-    environment
-        More variables, e.g. settings of the engine.
-    messages
-        Every message of the stream so far, over all runs.
+    `folder` becomes its user directory: database, account state, log. `environment` adds variables,
+    such as settings of the engine. `messages` is the stream so far, over all its runs.
     """
 
     folder: Path
@@ -252,20 +231,26 @@ class PaperBot:
                 self._command(), stdout=output, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, env=self._variables(), start_new_session=True,
             )  # fmt: skip
-        until(self._is_up, "the bot's API answers", _START_S, self.log_path)
-        stream = self._stream()
-        self._listener = threading.Thread(target=self._listen, args=(stream,), daemon=True)
-        self._listener.start()
+        self._await_api()
 
     def trade(self) -> None:
-        """Let it trade."""
         self.post("/start")
 
     def reload(self) -> None:
-        """Let it build itself anew inside the same process, and trade."""
+        """Let it build itself anew inside the same process; it does not trade before `trade`."""
         self.post("/reload_config")
-        until(lambda: self.get("/show_config")["state"] == "stopped", "the config is reloaded")
+        self._await_api()
+
+    def show(self, market: MarketControl, side: Side) -> Signal:
+        """Bring a signal before the booted bot, at the very price of its candle, and let it trade.
+
+        Everything that was on in the market before is taken back.
+        """
+        market.control("reset")
+        signal_ = show_signal(market, self.pairs, side)
+        market.move_to(signal_.pair, signal_.price)
         self.trade()
+        return signal_
 
     def terminate(self) -> int:
         """End it the polite way and return its exit status."""
@@ -276,7 +261,6 @@ class PaperBot:
         return self._end(signal.SIGKILL)
 
     def close(self) -> None:
-        """End it if it still runs."""
         if self._process is not None:
             self.kill()
         self._client.close()
@@ -284,13 +268,11 @@ class PaperBot:
     # ---- its API ----
 
     def get(self, path: str, **query: Any) -> Any:
-        """Return an answer of the REST API."""
         answer = self._client.get(path, params=query)
         answer.raise_for_status()
         return answer.json()
 
     def post(self, path: str, **body: Any) -> Any:
-        """Ask the REST API for something."""
         answer = self._client.post(path, json=body)
         assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
@@ -335,7 +317,6 @@ class PaperBot:
 
     @property
     def log_path(self) -> Path:
-        """Where its output is kept."""
         return self.folder / "bot.log"
 
     @property
@@ -370,27 +351,31 @@ class PaperBot:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("FREQTRADE_")}
         return kept | self._secrets | self.environment
 
-    def _is_up(self) -> bool:
+    def _await_api(self) -> None:
+        until(self._is_stopped, "the bot's API answers", _START_S, self.log_path)
+        is_listening = threading.Event()
+        self._listener = threading.Thread(target=self._listen, args=(is_listening,), daemon=True)
+        self._listener.start()
+        assert is_listening.wait(_ANSWER_S), "the bot's message stream does not open"
+
+    def _is_stopped(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, f"the bot ended: {self.log_path.read_text()[-3000:]}"
         try:
-            return self._client.get("/ping").is_success
+            return bool(self.get("/show_config")["state"] == "stopped")
         except httpx.HTTPError:
             return False
 
-    def _stream(self) -> ClientConnection:
+    def _listen(self, is_listening: threading.Event) -> None:
         address = f"ws://127.0.0.1:{self._port}/api/v1/message/ws?token={self._token}"
-        stream = connect(address, proxy=None)
-        stream.send(json.dumps({"type": "subscribe", "data": TOPICS}))
-        return stream
-
-    def _listen(self, stream: ClientConnection) -> None:
-        with stream:
-            try:
+        try:
+            with connect(address, proxy=None) as stream:
+                stream.send(json.dumps({"type": "subscribe", "data": TOPICS}))
+                is_listening.set()
                 for text in stream:
                     self.messages.append(json.loads(text))
-            except WebSocketException:
-                return
+        except WebSocketException:
+            return
 
     def _end(self, number: signal.Signals) -> int:
         assert self._process is not None
@@ -410,5 +395,4 @@ def make_user_folder(folder: Path) -> None:
 
 
 def beside_python(program: str) -> str:
-    """Return the path of a program of this environment."""
     return str(Path(sys.executable).with_name(program))

@@ -16,21 +16,18 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import pandas as pd
 from freqtrade.configuration import Configuration
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType, RunMode
 from freqtrade.optimize.backtesting import Backtesting
 from pandas import DataFrame
 
-from scalp_strategy.settings import Settings
-from scalp_strategy.technical import lookback
 from tests.support.market import running_market
 
 ROOT: Final = Path(__file__).parents[2]
 SEED: Final = "7"
-MARKET_DAY: Final = date(2026, 3, 2)  # the market's day when it is today here
-BASES: Final = ("SOL", "DOGE", "ETH")
+MARKET_DAY: Final = date(2026, 2, 10)  # the market's day when it is today here
+BASES: Final = ("SOL", "DOGE", "ETH", "OP")
 TRADED_DAYS: Final = 3
 STARTUP_DAYS: Final = 13
 TIMEFRAMES: Final = ("15m", "5m", "1m")
@@ -69,6 +66,11 @@ class Workspace:
     @property
     def datadir(self) -> Path:
         return self.folder / "data" / "binance"
+
+    @property
+    def wallet(self) -> float:
+        """The balance that a backtest starts with."""
+        return float(json.loads((ROOT / "config" / "base.json").read_text())["dry_run_wallet"])
 
     @property
     def config_files(self) -> list[Path]:
@@ -165,32 +167,23 @@ def write_candles(
 
 
 @contextmanager
-def workspace(mode: str, folder: Path) -> Iterator[Workspace]:
-    """Start a market and yield a workspace with downloaded data; stop the market at the end."""
+def downloaded_workspace(mode: str, folder: Path) -> Iterator[Workspace]:
+    """Start a market, download a workspace's data and yield it; stop the market at the end."""
     end = datetime.combine(datetime.now(UTC).date(), datetime.min.time(), UTC)
     shift = (MARKET_DAY - end.date()).days
-    shutil.copytree(ROOT / "user_data" / "strategies", folder / "strategies", ignore=_no_cache)
-    shutil.copytree(ROOT / "user_data" / "hyperopts", folder / "hyperopts", ignore=_no_cache)
+    for name in ("strategies", "hyperopts"):
+        shutil.copytree(ROOT / "user_data" / name, folder / name, ignore=_no_cache)
     space = Workspace(mode, folder, end, tuple(pair_name(base, mode) for base in BASES))
     pairs = {"exchange": {"pair_whitelist": list(space.pairs)}}
     (folder / "pairs.json").write_text(json.dumps(pairs))
     options = ("--seed", SEED, "--shift-days", str(shift))
     with running_market(*options, "--write-config", folder / "replay.json"):
+        first = space.start - timedelta(days=STARTUP_DAYS)
+        span = ("--timerange", f"{first:%Y%m%d}-", "--timeframes", *TIMEFRAMES)
+        done = space.run("download-data", *span)
+        assert done.returncode == 0, done.stderr
         yield space
-
-
-def download(space: Workspace) -> subprocess.CompletedProcess[str]:
-    """Download what the backtests of a workspace need: candles and, for futures, funding."""
-    first = space.start - timedelta(days=STARTUP_DAYS)
-    return space.run(
-        "download-data", "--timerange", f"{first:%Y%m%d}-", "--timeframes", *TIMEFRAMES
-    )
 
 
 def _no_cache(_folder: str, names: list[str]) -> list[str]:
     return [name for name in names if not name.endswith(".py")]
-
-
-def startup() -> timedelta:
-    """Return the time before the first traded candle that the strategy asks for."""
-    return pd.Timedelta(minutes=15) * lookback(Settings())

@@ -68,9 +68,13 @@ class StubHost:
     free_balance: float = 10_000.0
     positions: list[Position] = field(default_factory=list)
     markets: dict[str, Market] = field(default_factory=dict)
+    traded: set[str] = field(default_factory=set)
 
     def holdings(self, mark_price: Callable[[str, datetime], float], now: datetime) -> Holdings:
         return Holdings(self.capital, self.free_balance, tuple(self.positions))
+
+    def has_traded(self, pair: str, since: datetime) -> bool:
+        return pair in self.traded
 
     def market(self, pair: str, price: float) -> Market:
         return self.markets.get(pair, MARKET)

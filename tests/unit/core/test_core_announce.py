@@ -116,7 +116,7 @@ def test_layers_that_spoke_are_shown():
     text = announcement(*decided(**columns))
     assert "Order Flow: 81/100" in text
     assert "On-Chain: no data" in text
-    assert "Regime: RISK_ON" in text
+    assert "Regime: RISK ON" in text  # a lone underscore would lose the message
     assert "Order Flow: 19/100" in announcement(*decided("short", **columns))
 
 

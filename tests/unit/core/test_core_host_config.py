@@ -14,6 +14,9 @@ GOOD = {
     "custom_price_max_distance_ratio": 0.99,
     "max_open_trades": 50,
     "position_adjustment_enable": True,
+    "unfilledtimeout": {"entry": 15, "exit": 100_000, "unit": "minutes"},
+    "entry_pricing": {"price_side": "other"},
+    "exit_pricing": {"price_side": "other"},
 }
 
 
@@ -81,6 +84,11 @@ def test_every_problem_is_told_at_once():
         ({"max_open_trades": 5}, True),
         ({"max_open_trades": 6}, False),
         ({"max_open_trades": -1}, False),
+        ({"unfilledtimeout": {"entry": 15, "exit": 10}}, True),
+        ({"unfilledtimeout": {"entry": 15, "exit": 100_000, "unit": "seconds"}}, True),
+        ({"unfilledtimeout": {}}, True),
+        ({"entry_pricing": {"price_side": "same"}}, True),
+        ({"exit_pricing": {}}, True),
     ],
 )
 def test_what_weakens_the_engine_is_warned_of(changes, warned, caplog):

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from scalp_strategy.errors import ConfigError, StoreError
-from scalp_strategy.state_file import FileStore
+from scalp_strategy.state_file import ADMIN_REQUESTS, FileStore
 
 # A file size limit of zero is a full disk that needs no disk: every write is refused.
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from scalp_strategy.errors import StoreError
-from scalp_strategy.state_file import FileStore
+from scalp_strategy.state_file import ADMIN_REQUESTS, FileStore
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 try:
@@ -25,7 +25,7 @@ except StoreError as error:
 KILLED = """
 import os, sys
 from pathlib import Path
-from scalp_strategy.state_file import FileStore
+from scalp_strategy.state_file import ADMIN_REQUESTS, FileStore
 sys.addaudithook(lambda event, _: os._exit(9) if event == "os.rename" else None)
 FileStore(Path(sys.argv[1])).save({"n": 2})
 """
@@ -92,27 +92,37 @@ def test_a_process_killed_before_the_replace_keeps_the_last_good_file(path):
     assert FileStore(path).load() == {"n": 1}
     left = [file for file in path.parent.iterdir() if file != path]
     assert [json.loads(file.read_text()) for file in left] == [{"n": 2}]
-    assert FileStore(path).take_resume_request() is None
+    assert FileStore(path).take_request() is None
     FileStore(path).save({"n": 3})
     assert FileStore(path).load() == {"n": 3}
 
 
-@pytest.mark.parametrize("is_confirmed", [True, False])
-def test_a_resume_request_is_taken_once(path, is_confirmed):
+@pytest.mark.parametrize("request_", ADMIN_REQUESTS)
+def test_a_request_is_taken_once(path, request_):
+    path.parent.mkdir(exist_ok=True)
     bot, admin = FileStore(path), FileStore(path)
-    assert bot.take_resume_request() is None
-    admin.request_resume(is_confirmed=is_confirmed)
-    assert bot.take_resume_request() is is_confirmed
-    assert bot.take_resume_request() is None
+    assert bot.take_request() is None
+    admin.request(request_)
+    assert bot.take_request() == request_
+    assert bot.take_request() is None
 
 
 def test_the_last_request_counts(path):
+    path.parent.mkdir(exist_ok=True)
     admin = FileStore(path)
-    admin.request_resume(is_confirmed=False)
-    admin.request_resume(is_confirmed=True)
-    assert FileStore(path).take_resume_request() is True
+    admin.request("resume")
+    admin.request("resume confirmed")
+    assert FileStore(path).take_request() == "resume confirmed"
+
+
+def test_a_request_nobody_knows_is_dropped(path):
+    path.parent.mkdir(exist_ok=True)
+    path.with_name(path.name + ".request").write_text("sell everything")
+    assert FileStore(path).take_request() is None
+    assert list(path.parent.iterdir()) == []
 
 
 def test_a_request_is_no_state(path):
-    FileStore(path).request_resume(is_confirmed=True)
+    path.parent.mkdir(exist_ok=True)
+    FileStore(path).request("pause")
     assert FileStore(path).load() is None

@@ -9,14 +9,14 @@ import typer
 from host_results import candles, loser, winner
 from typer.testing import CliRunner, Result
 
-from scalp_strategy.validation.command import app
+from scalp_strategy.validation.command import report
 
 Store = Callable[..., Path]
 
 
 def _invoke(*arguments: str | Path) -> Result:
     main = typer.Typer()
-    main.add_typer(app)
+    main.command()(report)
     main.command("other")(lambda: None)
     return CliRunner().invoke(main, ["report", *map(str, arguments)], env={"COLUMNS": "200"})
 
