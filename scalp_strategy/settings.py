@@ -150,12 +150,24 @@ def _validated(values: Mapping[str, Any], environment: Mapping[str, str]) -> Set
     try:
         return Settings.model_validate_json(text, strict=True)
     except ValidationError as error:
-        lines = [_explain(problem, environment) for problem in error.errors()]
-        raise ConfigError("invalid settings:\n  " + "\n  ".join(lines)) from None
+        raise explained(error, environment) from None
 
 
-def _explain(problem: Any, environment: Mapping[str, str]) -> str:
-    path = [str(part) for part in problem["loc"]]
+def explained(
+    error: ValidationError,
+    environment: Mapping[str, str] | None = None,
+    below: tuple[str, ...] = (),
+) -> ConfigError:
+    """Return the error for a user: a line per problem that names key, value and what is allowed.
+
+    `below` is the path of the group that was validated, empty for the whole section.
+    """
+    lines = [_explain(problem, environment or {}, below) for problem in error.errors()]
+    return ConfigError("invalid settings:\n  " + "\n  ".join(lines))
+
+
+def _explain(problem: Any, environment: Mapping[str, str], below: tuple[str, ...]) -> str:
+    path = [*below, *(str(part) for part in problem["loc"])]
     key = ".".join((SECTION, *path))
     names = _variables_behind(path, environment)
     origin = f" (set by {', '.join(names)})" if names else ""

@@ -1,14 +1,12 @@
 """Settings of the confluence score: weights, tiers, coverage, regime."""
 
 import math
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import model_validator
 
 from scalp_strategy.contract import LAYERS
 from scalp_strategy.setting_groups.base import Group, setting
-
-Regime = Literal["RISK_ON", "BTC_SEASON", "RISK_OFF", "CHOPPY"]
 
 
 class LayerWeights(Group):

@@ -44,6 +44,8 @@ class ReportSettings(Group):
     coverage_edges: tuple[Share, ...] = setting(
         (0.3, 0.6, 0.8), "Bounds of the coverage bands, ascending."
     )
+    walk_forward_train_months: int = setting(2, "Months to train on.", ge=1, le=60)
+    walk_forward_test_months: int = setting(1, "Months to test on after them.", ge=1, le=60)
     reconciliation_tolerance: float = setting(
         1e-5, "Gap to the host's profit that is called rounding, as a ratio of the notional.", gt=0
     )

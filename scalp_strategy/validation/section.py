@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from scalp_strategy.errors import ConfigError
 from scalp_strategy.setting_groups.base import Group
+from scalp_strategy.settings import explained
 
 AnyGroup = TypeVar("AnyGroup", bound=Group)
 
@@ -40,4 +40,4 @@ def section(config: Mapping[str, Any], model: type[AnyGroup], *path: str) -> Any
     try:
         return model.model_validate(found)
     except ValidationError as error:
-        raise ConfigError(f"Setting {'.'.join(('scalp', *path))}: {error}") from error
+        raise explained(error, below=path) from None

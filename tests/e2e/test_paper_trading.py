@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from scalp_strategy.contract import Side, sign_of
@@ -371,7 +370,7 @@ def test_a_forced_entry_is_refused(market_url: str, folder: Path) -> None:
         bot.boot()
         bot.trade()
         bot.wait_for_loops(1)
-        with pytest.raises(httpx.HTTPStatusError):
+        with pytest.raises(AssertionError, match="Failed to enter position"):
             bot.post("/forceenter", pair=FORCED, side="long", stakeamount=100)
         bot.wait_for_loops(2)
         assert bot.open_trade(FORCED) is None

@@ -84,7 +84,7 @@ def test_a_signal_s_message_has_everything(side):
         f"{size.size_pct:.2f}% of portfolio",
         f"${size.risk_quote:.2f}",
         "8 candles (2h)",
-        f"Setup: {decision.candidate.setup}",
+        f"Setup: {decision.candidate.setup}".replace("_", " "),
         f"limited by: {size.limited_by}",
     ):
         assert part in text, part
