@@ -297,12 +297,12 @@ def test_recursive_analysis_finds_nothing_at_the_derived_start_up_length(space):
 
 
 def test_plot_dataframe_writes_a_chart(space):
-    done = space.run("plot-dataframe", "-p", space.pairs[0], *last_days(space, 1))
+    done = space.run("plot-dataframe", "--no-trades", "-p", space.pairs[0], *last_days(space, 1))
     assert done.returncode == 0, done.stderr[-3_000:]
     (chart,) = (space.folder / "plot").glob("*.html")
     text = chart.read_text()
-    assert "confluence" in text
-    assert "sl_pct" in text or "ema_200" in text
+    for column in ("confluence_long", "ta_short", "coverage", "sl_pct", "ema_200", "vwap"):
+        assert column in text
 
 
 # --------------------------------------------------------------------------------- config errors
