@@ -40,7 +40,7 @@ class Engine:
         self.host = FreqtradeHost(strategy, self._stop_price)
         self.account = Account(settings.breakers, store, resumes_next_day=not self.is_trading)
         self.desk = DecisionDesk(settings, self.host, self.account, self.log)
-        self.exits = ExitDesk(self.desk, self.host.market)
+        self.exits = ExitDesk(self.desk, self.host.market, keeps_plans=self.is_trading)
         self._now: datetime | None = None
         self._told_problem: str | None = None
         self._refused: dict[str, datetime] = {}

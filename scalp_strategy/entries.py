@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pandas import DataFrame, Series
 
 from scalp_strategy.confluence import rounded
-from scalp_strategy.contract import LONG, NEUTRAL, SHORT, TIER_NAMES, TIER_NONE, side_of
+from scalp_strategy.contract import LONG, NEUTRAL, SHORT, TIER_NAMES, TIER_NONE
 from scalp_strategy.risk import stop_distance
 from scalp_strategy.settings import Settings
 from scalp_strategy.technical import SETUP_NAMES
@@ -63,7 +63,7 @@ def entry_columns(frame: DataFrame, settings: Settings, *, can_short: bool) -> D
     -------
     DataFrame
         Same index: `is_candidate` (a tier is reached), `enter_long`, `enter_short` (0/1: the gates
-        are passed too) and `enter_tag` ("HIGH 84 long breakout", None elsewhere).
+        are passed too) and `enter_tag` ("HIGH 84 breakout", None elsewhere).
     """
     direction = frame["direction"].to_numpy(dtype=np.int8)
     is_side_open = (direction == LONG) | ((direction == SHORT) & can_short)
@@ -115,10 +115,9 @@ def atr_column(settings: Settings) -> str:
     return f"atr_{settings.technical.atr_period}"
 
 
-def tag(tier: int, score: float, direction: int, setup: int) -> str:
-    """Return an entry tag: tier, score, side and setup."""
-    words = f"{TIER_NAMES[tier]} {score:.0f} {side_of(direction)} {setup_name(setup)}"
-    return words[:TAG_MAX_LENGTH]
+def tag(tier: int, score: float, setup: int) -> str:
+    """Return an entry tag: tier, score and setup; the host knows the side, and lists every tag."""
+    return f"{TIER_NAMES[tier]} {score:.0f} {setup_name(setup)}"[:TAG_MAX_LENGTH]
 
 
 def _tags(frame: DataFrame, is_entry: NDArray[np.bool_]) -> NDArray[np.object_]:
@@ -134,5 +133,5 @@ def _tags(frame: DataFrame, is_entry: NDArray[np.bool_]) -> NDArray[np.object_]:
     )
     scores = rounded(frame["confluence"].to_numpy(dtype=np.float64)[rows])
     tiers = frame["tier"].to_numpy()[rows]
-    tags[rows] = [tag(*parts) for parts in zip(tiers, scores, direction, setups, strict=True)]
+    tags[rows] = [tag(*parts) for parts in zip(tiers, scores, setups, strict=True)]
     return tags

@@ -91,9 +91,19 @@ class ExitDesk:
         Gives settings, approved decisions and analysed candles.
     market
         Gives the exchange's rules for a pair at a price.
+    keeps_plans
+        Whether plans are kept with the trade: a backtest is never restarted, and the host looks
+        through the data of all its trades for each.
     """
 
-    def __init__(self, desk: DecisionDesk, market: Callable[[str, float], Market]) -> None:
+    def __init__(
+        self,
+        desk: DecisionDesk,
+        market: Callable[[str, float], Market],
+        *,
+        keeps_plans: bool = True,
+    ) -> None:
+        self._keeps_plans = keeps_plans
         self._desk = desk
         self._market = market
         self._plans: dict[TradeKey, TradePlan] = {}
@@ -112,7 +122,8 @@ class ExitDesk:
             if plan is None:
                 # Not kept: after a restart the candles that give the plan come a moment later.
                 return self._emergency(trade)
-            trade.set_custom_data(PLAN_KEY, plan.to_json())
+            if self._keeps_plans:
+                trade.set_custom_data(PLAN_KEY, plan.to_json())
             self._plans[_key(trade)] = plan
         return plan if plan.price == trade.open_rate else plan.anchored(trade.open_rate)
 
@@ -224,6 +235,8 @@ class ExitDesk:
 
     def _filled_tags(self, trade: HostTrade, plan: TradePlan) -> list[str]:
         """Tags of the legs whose whole amount is out; a leg half filled is still open."""
+        if not any(order.safe_filled and order.ft_order_tag in LEG_TAGS for order in trade.orders):
+            return []
         half_step = self._market(trade.pair, trade.open_rate).step / 2
         return [
             leg.tag

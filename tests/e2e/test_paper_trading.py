@@ -221,8 +221,8 @@ def fields_of(message: str) -> dict[str, str]:
 
 def test_the_signal_tells_everything(story: Story) -> None:
     fields, plan, sign = fields_of(story.message), story.plan, story.levels.sign
-    tier, score, side = story.entered["enter_tag"].split()[:3]
-    assert side == story.signal.side
+    tier, score = story.entered["enter_tag"].split()[:2]
+    side = story.signal.side
     assert fields["side"] == {"long": "🟢 LONG", "short": "🔴 SHORT"}[side]
     assert fields["tier"] == {"HIGH": "🔥", "MEDIUM": "⚡"}[tier]
     assert fields["score"] == score

@@ -83,7 +83,7 @@ def test_both_sides_enter():
     assert result["is_candidate"].tolist() == [True, True, False]
     assert result["enter_long"].tolist() == [1, 0, 0]
     assert result["enter_short"].tolist() == [0, 1, 0]
-    assert result["enter_tag"].tolist()[:2] == ["HIGH 84 long breakout", "MEDIUM 65 short rsi"]
+    assert result["enter_tag"].tolist()[:2] == ["HIGH 84 breakout", "MEDIUM 65 rsi"]
     assert result["enter_tag"].isna().tolist() == [False, False, True]
     assert result.index.tolist() == [7, 8, 9]
 
@@ -157,9 +157,9 @@ def test_the_input_is_left_alone():
 
 
 @pytest.mark.parametrize("setup", range(len(SETUP_NAMES)))
-def test_a_tag_says_tier_score_side_and_setup_and_fits_the_host(setup):
-    text = tag(TIER_MEDIUM, 72.0, -1, setup)
-    assert text == f"MEDIUM 72 short {SETUP_NAMES[setup]}"
+def test_a_tag_says_tier_score_and_setup_and_fits_the_host(setup):
+    text = tag(TIER_MEDIUM, 72.0, setup)
+    assert text == f"MEDIUM 72 {SETUP_NAMES[setup]}"
     assert len(text) <= TAG_MAX_LENGTH
 
 

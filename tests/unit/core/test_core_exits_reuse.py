@@ -66,10 +66,10 @@ def is_cancelled(check, tag: str, filled: float, seconds: float) -> bool:
 @pytest.mark.parametrize(
     ("tag", "filled", "seconds", "cancelled"),
     [
-        ("MEDIUM 66 long rsi", 0.0, 899, False),
-        ("MEDIUM 66 long rsi", 0.0, 900, True),  # the signal has expired
-        ("MEDIUM 66 long rsi", 0.4, 9, False),
-        ("MEDIUM 66 long rsi", 0.4, 10, True),  # no stop before the order is closed
+        ("MEDIUM 66 rsi", 0.0, 899, False),
+        ("MEDIUM 66 rsi", 0.0, 900, True),  # the signal has expired
+        ("MEDIUM 66 rsi", 0.4, 9, False),
+        ("MEDIUM 66 rsi", 0.4, 10, True),  # no stop before the order is closed
     ],
 )
 def test_entries(strategy, tag, filled, seconds, cancelled):
