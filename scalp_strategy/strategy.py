@@ -108,9 +108,11 @@ class ScalpStrategy(IStrategy):
                 check_api_server(config)
         except ConfigError as error:
             raise OperationalException(str(error)) from error
-        # The host's cache of backtests knows the config and the strategy's file, not the package.
-        config["scalp_code"] = code_fingerprint()
-        config["scalp_settings"] = settings_hash(self.base_settings)
+        # The host's cache of backtests knows the config and the strategy's file, not the package,
+        # and it keeps the original config with a result.
+        for kept in (config, config.get("original_config", {})):
+            kept["scalp_code"] = code_fingerprint()
+            kept["scalp_settings"] = settings_hash(self.base_settings)
         self.plot_config = plot_config(self.base_settings)
         self.can_short = config.get("trading_mode") == "futures"
         self.startup_candle_count = lookback(self.base_settings)

@@ -15,10 +15,11 @@ import pandas as pd
 import pytest
 from pandas import DataFrame, Timedelta, Timestamp
 
+from scalp_strategy.fingerprint import code_fingerprint
 from scalp_strategy.risk import LEG_TAGS, price_to_tick
-from scalp_strategy.settings import Settings
+from scalp_strategy.settings import Settings, settings_hash, with_overrides
 from scalp_strategy.technical import lookback
-from scalp_strategy.validation.results import newest_result
+from scalp_strategy.validation.results import newest_result, read_run
 from tests.support.freqtrade import TIMEFRAMES, Workspace, timerange
 
 CANDLE: Final = Timedelta(minutes=15)
@@ -58,6 +59,7 @@ class Result:
     """What a backtest exported: its trades and the candles that they were signalled on."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         with zipfile.ZipFile(path) as archive:
             content = json.loads(archive.read(f"{path.stem}.json"))
             signals = joblib.load(io.BytesIO(archive.read(f"{path.stem}_signals.pkl")))
@@ -117,6 +119,13 @@ def tick_of(space: Workspace, pair: str) -> float:
     return next(
         10.0**-n for n in range(9) if np.allclose(closes, closes.round(n), rtol=0, atol=1e-9)
     )
+
+
+def test_a_result_names_the_settings_and_the_code_that_made_it(result):
+    made = with_overrides(Settings(), {"breakers.max_concurrent_positions": LIMIT})
+    config = read_run(result.path, None).config
+    assert config["scalp_settings"] == settings_hash(made)
+    assert config["scalp_code"] == code_fingerprint()
 
 
 def test_a_backtest_trades_and_explains_itself(space, result):
