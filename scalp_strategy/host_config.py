@@ -21,6 +21,13 @@ FIXED: Final[dict[str, Any]] = {
     "process_only_new_candles": True,
     "max_entry_position_adjustment": 0,
 }
+# Names of the specification (its section 1.3) for what the host calls otherwise.
+HOST_VARIABLES: Final = {
+    "BINANCE_API_KEY": "FREQTRADE__EXCHANGE__KEY",
+    "BINANCE_API_SECRET": "FREQTRADE__EXCHANGE__SECRET",
+    "TELEGRAM_BOT_TOKEN": "FREQTRADE__TELEGRAM__TOKEN",
+    "TELEGRAM_CHANNEL_ID": "FREQTRADE__TELEGRAM__CHAT_ID",
+}
 _MIN_EXIT_TIMEOUT: Final = 1_440  # minutes: longer than any trade is held
 _DEFAULT_PRICE_DISTANCE: Final = 0.02  # the host's default for custom prices
 
@@ -76,6 +83,18 @@ def _orders(config: Mapping[str, Any]) -> list[str]:
             "position_adjustment_enable = False: must be true, targets are partial exits"
         )
     return problems
+
+
+def unread_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return a warning for each of the specification's names that only the host can take.
+
+    The host reads its config before any strategy exists, so these cannot be mapped here.
+    """
+    return [
+        f"{name} is set but nobody reads it: set {own} instead."
+        for name, own in HOST_VARIABLES.items()
+        if environment.get(name) and not environment.get(own)
+    ]
 
 
 def _overridden(config: Mapping[str, Any]) -> list[str]:

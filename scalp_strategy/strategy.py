@@ -25,7 +25,12 @@ from scalp_strategy.entries import entry_columns, stop_columns
 from scalp_strategy.errors import ConfigError
 from scalp_strategy.exits import TIME_STOP, candle_open
 from scalp_strategy.fingerprint import code_fingerprint
-from scalp_strategy.host_config import FIXED, check_api_server, check_host_config
+from scalp_strategy.host_config import (
+    FIXED,
+    check_api_server,
+    check_host_config,
+    unread_variables,
+)
 from scalp_strategy.parameters import TUNABLES, effective_settings, space_values
 from scalp_strategy.settings import Settings, load_settings, settings_hash
 from scalp_strategy.signals import Decision
@@ -106,6 +111,8 @@ class ScalpStrategy(IStrategy):
             self.base_settings = load_settings(config, os.environ)
             if config.get("runmode") in TRADE_MODES:
                 check_api_server(config)
+                for warning in unread_variables(os.environ):
+                    logger.warning(warning)
         except ConfigError as error:
             raise OperationalException(str(error)) from error
         # The host's cache of backtests knows the config and the strategy's file, not the package,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scalp_strategy.errors import ConfigError
-from scalp_strategy.host_config import check_host_config
+from scalp_strategy.host_config import HOST_VARIABLES, check_host_config, unread_variables
 from scalp_strategy.settings import Settings, with_overrides
 
 CONFIGS = Path(__file__).parents[3] / "config"
@@ -95,3 +95,13 @@ def test_what_weakens_the_engine_is_warned_of(changes, warned, caplog):
     with caplog.at_level(logging.WARNING):
         check_host_config(GOOD | changes, Settings())
     assert bool(caplog.records) is warned
+
+
+@pytest.mark.parametrize("name", HOST_VARIABLES)
+def test_a_name_that_only_the_host_could_take_is_told_without_its_value(name):
+    (warning,) = unread_variables({name: "a-secret", "PATH": "/bin"})
+    assert name in warning
+    assert HOST_VARIABLES[name] in warning
+    assert "a-secret" not in warning
+    assert unread_variables({name: "a-secret", HOST_VARIABLES[name]: "a-secret"}) == []
+    assert unread_variables({name: ""}) == []
