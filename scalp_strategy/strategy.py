@@ -131,6 +131,10 @@ class ScalpStrategy(IStrategy):
             setattr(self, f"{space}_params", space_values(self.base_settings, space))
         self.engine: Engine | None = None
 
+    def version(self) -> str:
+        """Return what FreqUI shows as the strategy's version: the code and the settings."""
+        return f"{code_fingerprint()} {settings_hash(self.base_settings)}"
+
     # ---- start and loop ----
 
     def bot_start(self, **kwargs: Any) -> None:

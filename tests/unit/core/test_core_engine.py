@@ -100,3 +100,12 @@ def test_the_api_is_not_served_without_secrets(missing):
     check_api_server({"api_server": {"enabled": False}})
     with pytest.raises(ConfigError, match=missing.upper()):
         check_api_server({"api_server": {**server, missing: ""}})
+
+
+def test_the_version_changes_with_the_settings():
+    one, two = (
+        ScalpStrategy({"stake_currency": "USDT", "scalp": {"signals_only": value}})
+        for value in (False, True)
+    )
+    assert one.version() != two.version()
+    assert one.version().split()[0] == two.version().split()[0]
