@@ -32,6 +32,7 @@ from scalp_strategy.technical.bars import bars_of
 from scalp_strategy.technical.indicators.base import Indicator, Scores, one_sided
 from scalp_strategy.technical.inputs import Inputs
 from scalp_strategy.technical.patterns.base import Pattern
+from scalp_strategy.technical.score import taking_side
 from scalp_strategy.technical.timeframes import lower_timeframes
 from tests.support.candles import market, mirrored, random_candles
 
@@ -223,9 +224,9 @@ def test_pattern_look_back_covers_its_warm_up(pattern: Pattern) -> None:
 def test_indicator_takes_a_side_or_supports_both_alike(indicator: Indicator) -> None:
     scores = indicator.score(inputs_of(random_candles(1500, seed=2)))
     known = ~np.isnan(scores.long)
-    taking = scores.directional & known
+    taking = taking_side(np.array([[scores.long, scores.short]]))[0].any(axis=0)
     np.testing.assert_allclose(scores.long[taking] + scores.short[taking], 100.0)
-    neither = known & ~scores.directional
+    neither = known & ~taking
     np.testing.assert_array_equal(scores.long[neither], scores.short[neither])
     assert taking.any() != indicator.direction_free
 

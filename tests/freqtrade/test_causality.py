@@ -20,6 +20,7 @@ from scalp_strategy.settings import Settings, load_settings
 from scalp_strategy.technical import technical_layer
 from tests.support.candles import market
 from tests.support.freqtrade import ROOT
+from tests.support.sections import CHART_WEIGHTS
 
 PAIR: Final = "SOL/USDT:USDT"
 HOURS: Final = 24 * 20
@@ -29,15 +30,7 @@ CANDLE: Final = Timedelta(minutes=15)
 # More weight on the chart, so that it makes signals without the lower timeframes too.
 SECTION: Final = {
     "entry": {"min_volume_ratio": 0.5},
-    "confluence": {
-        "weights": {
-            "technical": 0.6,
-            "orderflow": 0.1,
-            "onchain": 0.1,
-            "sentiment": 0.1,
-            "base_rate": 0.1,
-        }
-    },
+    "confluence": {"weights": CHART_WEIGHTS},
 }
 
 Frames = dict[int, DataFrame]

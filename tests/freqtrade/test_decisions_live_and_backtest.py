@@ -23,6 +23,7 @@ from scalp_strategy.signals import Decision, Status
 from tests.support.candles import market
 from tests.support.freqtrade import ROOT, write_candles
 from tests.support.host_stub import MARKET, without_database
+from tests.support.sections import CHART_WEIGHTS
 
 PAIRS: Final = ("SOL/USDT:USDT", "ETH/USDT:USDT", "BNB/USDT:USDT")
 HOURS: Final = 24 * 10
@@ -32,15 +33,7 @@ MINUTES: Final = {"15m": 15, "5m": 5, "1m": 1}
 CAPITAL: Final = 10_000.0
 # Layers that say nothing weigh less, so that candidates are frequent enough to compete.
 SECTION: Final = {
-    "confluence": {
-        "weights": {
-            "technical": 0.6,
-            "orderflow": 0.1,
-            "onchain": 0.1,
-            "sentiment": 0.1,
-            "base_rate": 0.1,
-        }
-    },
+    "confluence": {"weights": CHART_WEIGHTS},
     "entry": {"min_volume_ratio": 0.8},
     "risk": {"sizing": {"max_heat_pct": 2.0}},
 }

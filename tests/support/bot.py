@@ -30,6 +30,7 @@ from scalp_strategy.contract import Side
 from scalp_strategy.entries import entry_columns, stop_columns
 from scalp_strategy.settings import Settings, load_settings
 from scalp_strategy.technical import lookback, technical_layer
+from tests.support.sections import CHART_WEIGHTS
 
 PROJECT: Final = Path(__file__).parents[2]
 CANDLE: Final = timedelta(minutes=15)
@@ -43,13 +44,7 @@ _ENOUGH_TIME: Final = timedelta(seconds=20)
 _DEPTH_ROWS: Final = 5
 # The replayed market feeds the technical layer alone: with more weight it makes a tier by itself,
 # often enough for a test; everything after the score is as shipped.
-SECTION: Final[dict[str, Any]] = {
-    "confluence": {
-        "weights": {
-            "technical": 0.6, "orderflow": 0.1, "onchain": 0.1, "sentiment": 0.1, "base_rate": 0.1,
-        }
-    }
-}  # fmt: skip
+SECTION: Final[dict[str, Any]] = {"confluence": {"weights": CHART_WEIGHTS}}
 _LOWER_ROWS: Final = 400
 _MAX_ROWS: Final = 1_000
 

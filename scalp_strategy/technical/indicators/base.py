@@ -8,7 +8,7 @@ import numpy as np
 
 from scalp_strategy.contract import Side
 from scalp_strategy.setting_groups.technical import TechnicalSettings
-from scalp_strategy.technical.arrays import BoolArray, FloatArray
+from scalp_strategy.technical.arrays import FloatArray
 from scalp_strategy.technical.inputs import Inputs
 
 NEUTRAL_SCORE: Final = 50.0
@@ -29,16 +29,6 @@ class Scores(NamedTuple):
     long: FloatArray
     short: FloatArray
     raw: dict[str, FloatArray]
-
-    @property
-    def directional(self) -> BoolArray:
-        """Rows whose support takes a side; only these count among the indicators that agree."""
-        return is_directional(self.long, self.short)
-
-
-def is_directional(long: FloatArray, short: FloatArray) -> BoolArray:
-    """Return where support takes a side: the two differ and are known."""
-    return (long > short) | (short > long)
 
 
 def one_sided(long: FloatArray, raw: dict[str, FloatArray]) -> Scores:
