@@ -17,14 +17,13 @@ from scalp_strategy.errors import ConfigError
 from scalp_strategy.setting_groups.base import Group, setting
 from scalp_strategy.setting_groups.breakers import BreakerSettings
 from scalp_strategy.setting_groups.confluence import ConfluenceSettings, EntrySettings
-from scalp_strategy.setting_groups.feeds import (
-    OnChainSettings,
-    OrderFlowSettings,
-    ScannerSettings,
-    SentimentSettings,
-)
+from scalp_strategy.setting_groups.onchain import OnChainSettings
+from scalp_strategy.setting_groups.orderflow import OrderFlowSettings
 from scalp_strategy.setting_groups.report import LossSettings, ReportSettings
 from scalp_strategy.setting_groups.risk import RiskSettings
+from scalp_strategy.setting_groups.scanner import ScannerSettings
+from scalp_strategy.setting_groups.sentiment import SentimentSettings
+from scalp_strategy.setting_groups.sidecar import SidecarSettings
 from scalp_strategy.setting_groups.technical import TechnicalSettings
 
 SECTION: Final = "scalp"
@@ -72,6 +71,7 @@ class Settings(Group):
     orderflow: OrderFlowSettings = OrderFlowSettings()
     onchain: OnChainSettings = OnChainSettings()
     sentiment: SentimentSettings = SentimentSettings()
+    sidecar: SidecarSettings = SidecarSettings()
 
     @model_validator(mode="after")
     def _every_tier_has_a_size(self) -> Self:

@@ -1,0 +1,116 @@
+"""Settings of the sidecar: its address, its market feed, its archive; the strategy's reader too."""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from scalp_strategy.setting_groups.base import Group, setting
+
+
+class FeedSettings(Group):
+    """How the sidecar listens to the exchange."""
+
+    reconnect_first_s: float = setting(1.0, "First wait before a reconnect.", gt=0, le=60)
+    reconnect_max_s: float = setting(30.0, "Longest wait; each is twice the last.", gt=0, le=600)
+    reconnect_jitter: float = setting(
+        0.2, "Each wait is changed at random by up to this share.", ge=0, le=1
+    )
+    renew_after_h: float = setting(
+        23.0, "Hours after which a connection is renewed; the exchange cuts at 24.", gt=0, lt=24
+    )
+    max_streams: int = setting(
+        200, "Streams on one connection; the exchange allows 1,024.", ge=1, le=1_024
+    )
+    subscribe_chunk: int = setting(100, "Streams in one SUBSCRIBE message.", ge=1, le=1_024)
+    subscribe_per_s: float = setting(
+        4.0, "Messages a second on one connection; spot allows 5.", gt=0, le=10
+    )
+    connects_per_5min: int = setting(
+        100, "New connections in five minutes at most; the exchange allows 300.", ge=1, le=300
+    )
+    queue_size: int = setting(
+        4_096, "Messages waiting to be read; beyond it the oldest are dropped.", ge=16, le=1_000_000
+    )
+    silence_fast_s: float = setting(
+        30.0,
+        "Depth, mark price and candle streams silent for so long are subscribed anew.",
+        gt=0,
+        le=3_600,
+    )
+    silence_trades_s: float = setting(
+        300.0, "The same for trades: a quiet pair may have none for a while.", gt=0, le=86_400
+    )
+    clock_poll_s: float = setting(300.0, "Seconds between two looks at the clock.", ge=1, le=86_400)
+    weight_share: float = setting(
+        0.4, "Share of the exchange's request weight that the sidecar may use.", gt=0, le=1
+    )
+    request_timeout_s: float = setting(10.0, "Seconds a REST answer may take.", gt=0, le=120)
+    book_levels: int = setting(1_000, "Levels of a book snapshot.", ge=20, le=5_000)
+    open_interest_poll_s: float = setting(
+        60.0, "Seconds between two looks at a pair's open interest.", ge=5, le=3_600
+    )
+
+
+class ArchiveSettings(Group):
+    """How the archive of components is kept."""
+
+    flush_s: float = setting(
+        10.0, "Seconds after which new rows are written: what a kill can lose.", gt=0, le=3_600
+    )
+    max_rows: int = setting(
+        2_000_000,
+        "Rows that wait for a full disk; beyond it the oldest go.",
+        ge=1_000,
+        le=100_000_000,
+    )
+    merge_parts: int = setting(60, "Parts of a day from which they are merged.", ge=2, le=10_000)
+    retention_days: int = setting(800, "Days that are kept.", ge=1, le=36_500)
+
+
+class SidecarSettings(Group):
+    """The companion service, and how the strategy reads it."""
+
+    feed: FeedSettings = FeedSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    url: str = setting(
+        "", "Where the strategy asks for scores, e.g. http://127.0.0.1:8090; empty = nowhere."
+    )
+    transport: Literal["http", "redis"] = setting(
+        "http", "How the strategy reads live scores; redis needs REDIS_URL in the environment."
+    )
+    timeout_s: float = setting(1.0, "Seconds the strategy waits for an answer.", gt=0, le=5)
+    archive_dir: str = setting(
+        "layers", "Folder of the archive; relative to the user data folder of Freqtrade."
+    )
+    host: str = setting(
+        "127.0.0.1", "Address the sidecar listens on; others need SCALP_LAYERS_TOKEN."
+    )
+    port: int = setting(8090, "Port the sidecar listens on.", ge=0, le=65_535)
+    publish_s: int = setting(15, "Seconds between two scores of a pair.", ge=1, le=900)
+    publish_lead_ms: int = setting(
+        500,
+        "Milliseconds before the grid at which scores are made, so a close finds new ones.",
+        ge=0,
+        le=5_000,
+    )
+    keep_subscribed_s: int = setting(
+        10_800, "Seconds for which a pair once asked for stays subscribed.", ge=0, le=604_800
+    )
+    candle_rows: int = setting(500, "5m and 1m candles kept and served.", ge=50, le=5_000)
+    candle_wait_ms: int = setting(
+        400, "Milliseconds an answer waits for candles that just closed.", ge=0, le=2_000
+    )
+    history_s: int = setting(
+        86_400,
+        "Seconds of scores, as of each 15m close, that are kept at hand.",
+        ge=900,
+        le=604_800,
+    )
+
+    @model_validator(mode="after")
+    def _grid(self) -> Self:
+        if 900 % self.publish_s:
+            raise ValueError(f"publish_s {self.publish_s} must divide the 900 seconds of a candle")
+        if self.publish_lead_ms >= self.publish_s * 1_000:
+            raise ValueError("publish_lead_ms must be shorter than publish_s")
+        return self
