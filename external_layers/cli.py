@@ -1,6 +1,8 @@
 """The `scalp-layers` command: the companion service and its tools."""
 
 import asyncio
+import logging
+import os
 import signal
 import time
 from pathlib import Path
@@ -8,7 +10,9 @@ from typing import Annotated
 
 import orjson
 import typer
+import uvloop
 
+from external_layers.doctor import findings_of, running_health, trial
 from external_layers.replay.exchange import ReplayExchange
 from external_layers.replay.feather import Alignment, RecordedMarket, ends_at_ms
 from external_layers.replay.generator import GeneratedMarket
@@ -16,7 +20,11 @@ from external_layers.replay.minutes import DAY_MINUTES, MinuteSource
 from external_layers.replay.overlay import overlay
 from external_layers.replay.server import is_loopback, make_app, start
 from external_layers.replay.symbols import QUOTE
-from scalp_strategy.errors import ConfigError, ScalpError
+from external_layers.run import run_sidecar
+from external_layers.run_config import RunConfig, run_config
+from external_layers.scanner.pairlist import PairlistFile
+from external_layers.service import seed_pairlist
+from scalp_strategy.errors import ConfigError, ScalpError, SourceUnavailable
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -76,6 +84,89 @@ def market(  # noqa: PLR0913, PLR0917 - one parameter per option
     exchange.market.check_shift(shift)
     exchange.weights.is_enforced = enforce_weight
     asyncio.run(_serve(exchange, (host, port), (ready_file, write_config)))
+
+
+ConfigFiles = Annotated[
+    list[Path], typer.Option("--config", "-c", help="The bot's config files, in its order.")
+]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder of archive and memory; default: from the config.")
+]
+
+_RUN_EXAMPLES = """\b
+Examples:
+  scalp-layers run -c config/base.json -c config/futures.json
+  REDIS_URL=redis://127.0.0.1:6379/0 scalp-layers run -c config/base.json -c config/spot.json
+  SCALP_LAYERS_EXCHANGE_URL=http://127.0.0.1:18080 scalp-layers run -c config/base.json
+"""
+
+
+@app.command(epilog=_RUN_EXAMPLES)
+def run(
+    config: ConfigFiles,
+    data_dir: DataDir = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Write the URL here when ready.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log details too.")] = False,
+) -> None:
+    """Run the sidecar: watch the market, score order flow, choose pairs, serve it over HTTP.
+
+    Ctrl-C or SIGTERM ends it; what was given out is on the disk then.
+    """
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    for name in ("aiohttp", "httpx", "asyncio", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    settings = _run_config(config, data_dir)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run_sidecar(settings, ready_file, typer.echo))
+
+
+@app.command(epilog="Example: scalp-layers doctor -c config/base.json -c config/futures.json")
+def doctor(
+    config: Annotated[
+        list[Path] | None, typer.Option("--config", "-c", help="The bot's config files.")
+    ] = None,
+    data_dir: DataDir = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only whether the sidecar runs and is well: status 0.")
+    ] = False,
+) -> None:
+    """Say what works, what does not, and what to do about it.
+
+    Asks the running sidecar; when none runs, tries out the exchange, Redis and the data folder.
+    """
+    settings = _run_config(config or [], data_dir)
+    health = running_health(settings)
+    if health is None and quick:
+        raise SourceUnavailable("no sidecar answers")
+    found = findings_of(health) if health else asyncio.run(trial(settings))
+    if health is None:
+        typer.echo("No sidecar runs here; tried out what it would need:")
+    for finding in found:
+        mark = "ok  " if finding.is_well else "FAIL"
+        typer.echo(f"{mark}  {finding.name:<28} {finding.text}")
+    is_bad = health["status"] == "down" if health else not all(each.is_well for each in found)
+    raise typer.Exit(1 if is_bad else 0)
+
+
+@app.command(epilog="Example: scalp-layers pairlist -c config/base.json -c config/futures.json")
+def pairlist(config: ConfigFiles, data_dir: DataDir = None) -> None:
+    """Make sure that the bot finds a pair list when it starts, sidecar or not.
+
+    Keeps the last known list of this market; without one, writes the config's own pairs.
+    """
+    settings = _run_config(config, data_dir)
+    file = PairlistFile(settings.data_dir)
+    pairs = seed_pairlist(file, settings.pairs, settings.kind, settings.settings.scanner.refresh_s)
+    if not pairs:
+        raise ConfigError("exchange.pair_whitelist is empty: there is no list to begin with")
+    typer.echo(f"{file.path}: {len(pairs)} pairs")
+
+
+def _run_config(files: list[Path], data_dir: Path | None) -> RunConfig:
+    return run_config(files, os.environ, data_dir)
 
 
 def symbol_names(symbols: str) -> list[str] | None:

@@ -47,6 +47,9 @@ class Timeline:
         """Pairs that anything is known of, market-wide evidence under ``"*"``."""
         return list(self._rows)
 
+    def __contains__(self, pair: str) -> bool:
+        return pair in self._rows
+
     def add(self, components: Iterable[Component]) -> None:
         """Take components in the order they became available; an older one is put in its place."""
         for one in components:

@@ -4,8 +4,11 @@ Prices in quote currency, quantities in base currency, times in epoch millisecon
 exchange's clock. `symbol` is the exchange's name, e.g. ``BTCUSDT``. Levels are (price, quantity).
 """
 
+from typing import Literal
+
 import msgspec
 
+MarketKind = Literal["spot", "futures"]
 Level = tuple[float, float]
 
 

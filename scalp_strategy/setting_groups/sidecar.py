@@ -40,12 +40,51 @@ class FeedSettings(Group):
     silence_trades_s: float = setting(
         300.0, "The same for trades: a quiet pair may have none for a while.", gt=0, le=86_400
     )
+    connect_timeout_s: float = setting(10.0, "Seconds a connect may take.", gt=0, le=120)
+    stable_after_s: float = setting(
+        60.0, "Seconds after which a connection counts as good: waits start anew.", gt=0, le=3_600
+    )
+    heartbeat_s: float = setting(
+        30.0, "Seconds without any data after which the exchange is pinged.", gt=0, le=600
+    )
+    reply_timeout_s: float = setting(
+        10.0, "Seconds for the reply to SUBSCRIBE; then it is sent again.", gt=0, le=300
+    )
     clock_poll_s: float = setting(300.0, "Seconds between two looks at the clock.", ge=1, le=86_400)
+    clock_samples: int = setting(
+        5, "Questions for the time of which the fastest counts.", ge=1, le=50
+    )
+    clock_jump_ms: float = setting(
+        500.0, "A step of this machine's clock that calls for a new look.", gt=0, le=60_000
+    )
     weight_share: float = setting(
         0.4, "Share of the exchange's request weight that the sidecar may use.", gt=0, le=1
     )
+    weight_reserve: float = setting(
+        0.1, "Share of the request weight that stays unused, whoever spends it.", ge=0, lt=1
+    )
     request_timeout_s: float = setting(10.0, "Seconds a REST answer may take.", gt=0, le=120)
+    request_wait_s: float = setting(
+        180.0, "Seconds a request may wait for its turn; then it is refused.", gt=0, le=3_600
+    )
+    request_retries: int = setting(
+        3, "Repetitions of a request that the exchange failed to answer.", ge=0, le=10
+    )
+    retry_first_s: float = setting(
+        0.5, "First wait before a repetition; each is twice the last.", gt=0, le=60
+    )
+    concurrent_requests: int = setting(8, "Requests under way at a time.", ge=1, le=64)
+    max_answer_mb: float = setting(
+        64.0,
+        "Megabytes of an answer at most; the exchange's list of markets has about 20.",
+        gt=0,
+        le=1_024,
+    )
+    max_frame_mb: float = setting(4.0, "Megabytes of a stream's message at most.", gt=0, le=64)
     book_levels: int = setting(1_000, "Levels of a book snapshot.", ge=20, le=5_000)
+    snapshot_every_s: float = setting(
+        10.0, "Seconds between two snapshots of one book at least.", gt=0, le=3_600
+    )
     open_interest_poll_s: float = setting(
         60.0, "Seconds between two looks at a pair's open interest.", ge=5, le=3_600
     )
@@ -58,13 +97,19 @@ class ArchiveSettings(Group):
         10.0, "Seconds after which new rows are written: what a kill can lose.", gt=0, le=3_600
     )
     max_rows: int = setting(
-        2_000_000,
-        "Rows that wait for a full disk; beyond it the oldest go.",
+        500_000,
+        "Rows that wait for a full disk, about 0.4 kB each; beyond it the oldest go.",
         ge=1_000,
         le=100_000_000,
     )
     merge_parts: int = setting(60, "Parts of a day from which they are merged.", ge=2, le=10_000)
     retention_days: int = setting(800, "Days that are kept.", ge=1, le=36_500)
+    group_rows: int = setting(
+        8_192,
+        "Rows from which a row group ends with its pair: few = a pair is read faster.",
+        ge=1,
+        le=262_144,
+    )
 
 
 class SidecarSettings(Group):
@@ -96,7 +141,8 @@ class SidecarSettings(Group):
     keep_subscribed_s: int = setting(
         10_800, "Seconds for which a pair once asked for stays subscribed.", ge=0, le=604_800
     )
-    candle_rows: int = setting(500, "5m and 1m candles kept and served.", ge=50, le=5_000)
+    candle_rows: int = setting(499, "5m and 1m candles kept and served.", ge=50, le=1_000)
+    max_watched: int = setting(120, "Pairs watched at most, asked for ones included.", ge=1, le=500)
     candle_wait_ms: int = setting(
         400, "Milliseconds an answer waits for candles that just closed.", ge=0, le=2_000
     )

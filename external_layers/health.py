@@ -1,0 +1,231 @@
+"""How the sidecar is, in one document; reading it changes nothing."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, Final
+
+import orjson
+import psutil
+
+from external_layers.binance.feed_state import FeedState
+from external_layers.scanner.pairlist import pairlist_body
+from external_layers.service import Sidecar
+
+OK: Final = "ok"
+STARTING: Final = "starting"
+DEGRADED: Final = "degraded"
+DOWN: Final = "down"
+_MS_PER_S: Final = 1_000
+_LATE_GRIDS: Final = 3  # scores this many grid steps old are late
+_START_MS: Final = 120_000  # within which the first scan, books and candles are awaited
+
+
+class Report:
+    """Puts a sidecar's state into words and numbers; the backend of the HTTP interface.
+
+    Parameters
+    ----------
+    sidecar
+        The running sidecar.
+    """
+
+    def __init__(self, sidecar: Sidecar) -> None:
+        self._sidecar = sidecar
+        self._process = psutil.Process(os.getpid())
+        self._process.cpu_percent()
+
+    # ---- what the HTTP interface passes on ----
+
+    async def scores(self, pairs: list[str], at_ms: int | None, since_ms: int | None) -> bytes:
+        """Return components and candles of pairs as of an instant."""
+        return await self._sidecar.answers.scores(pairs, at_ms, since_ms)
+
+    async def history(self, layer: str, pair: str, since_ms: int, limit: int) -> bytes:
+        """Return a pair's components of a layer since an instant."""
+        return await self._sidecar.answers.history(layer, pair, since_ms, limit)
+
+    def events(self, after: int, limit: int) -> bytes:
+        """Return the events after a number."""
+        return self._sidecar.answers.events(after, limit)
+
+    def pairlist(self) -> bytes:
+        """Return the active pairs as Freqtrade's RemotePairList reads them."""
+        active = list(self._sidecar.scanner.state.active) or self._sidecar.config.pairs
+        return pairlist_body(active, self._sidecar.settings.scanner.refresh_s)
+
+    def pairs(self) -> bytes:
+        """Return the scanner's figures of every pair, and what the layers say of the watched."""
+        sidecar = self._sidecar
+        scan = sidecar.scan
+        figures = {pair: asdict(each) for pair, each in scan.metrics.items()} if scan else {}
+        watched = list(sidecar.watch.watches)
+        for pair in watched:
+            figures.setdefault(pair, {})["layers"] = sidecar.answers.layers(pair)
+        return orjson.dumps(
+            {
+                "scanned_at_ms": scan.at_ms if scan else None,
+                "active": list(sidecar.scanner.state.active),
+                "watched": watched,
+                "pairs": figures,
+            }
+        )
+
+    # ---- health ----
+
+    def health(self) -> dict[str, Any]:
+        """Return the state of every part, and what is wrong in words."""
+        sidecar = self._sidecar
+        now = sidecar.clock.now_ms()
+        problems = list(self._problems(now))
+        return {
+            "status": self._status(now, problems),
+            "problems": problems,
+            "started_at_ms": sidecar.started_ms,
+            "now_ms": now,
+            "market": sidecar.config.kind,
+            "clock_offset_ms": -sidecar.clock.skew_ms() if sidecar.clock.measured_at_ms else None,
+            "feeds": {kind: self._feed(kind) for kind in sidecar.feeds},
+            "books": self._books(),
+            "scores": self._scores(now),
+            "rest": {"traded": self._rest(), "jobs": self._jobs()},
+            "store": self._store(),
+            "scanner": self._scanner(),
+            "process": self._usage(),
+        }
+
+    def _status(self, now: int, problems: list[str]) -> str:
+        sidecar = self._sidecar
+        feed = sidecar.feeds[sidecar.config.kind].state()
+        is_new = now - sidecar.started_ms < _START_MS
+        if feed.streams and not any(each.is_settled for each in feed.connections):
+            return STARTING if is_new else DOWN
+        if not feed.streams:
+            return STARTING if is_new else DEGRADED
+        return (STARTING if is_new else DEGRADED) if problems else OK
+
+    def _problems(self, now: int) -> Iterator[str]:
+        sidecar = self._sidecar
+        for state in sidecar.loops.states.values():
+            if state.problem is not None:
+                yield f"{state.name}: {state.problem}"
+        for kind, feed in sidecar.feeds.items():
+            yield from _feed_problems(kind, feed.state())
+        unsynced = sidecar.watch.unsynced()
+        if unsynced:
+            yield f"books without a snapshot: {_some(sorted(unsynced))}"
+        if sidecar.scan is not None and sidecar.scan.shortage:
+            yield f"scanner: {sidecar.scan.shortage}"
+        late_ms = sidecar.settings.sidecar.publish_s * _MS_PER_S * _LATE_GRIDS
+        published = sidecar.publisher.published_ms
+        if published and now - published > late_ms:
+            yield f"scores: the last are {(now - published) / _MS_PER_S:.0f} s old"
+
+    def _feed(self, kind: Any) -> dict[str, Any]:
+        state = self._sidecar.feeds[kind].state()
+        counters = self._sidecar.watch.counters[kind]
+        channels = {
+            name: {
+                "received": each.received,
+                "passed": each.passed,
+                "dropped": each.dropped,
+                "gaps": each.gaps,
+                "lag_ms": each.mean_lag_ms,
+                "last_dropped": each.sample,
+            }
+            for name, each in counters.channels.items()
+        }
+        return {
+            "streams": {name: asdict(each) for name, each in state.streams.items()},
+            "connections": [asdict(each) for each in state.connections],
+            "channels": channels,
+            "queued": state.queued,
+            "dropped_in_queue": state.dropped,
+        }
+
+    def _books(self) -> dict[str, Any]:
+        return {
+            pair: {
+                "is_synced": watch.keeper.is_synced,
+                "update_id": watch.keeper.book.update_id,
+                **watch.keeper.counts,
+            }
+            for pair, watch in self._sidecar.watch.watches.items()
+        }
+
+    def _scores(self, now: int) -> dict[str, Any]:
+        published = self._sidecar.publisher.published_ms
+        return {
+            "pairs": len(self._sidecar.watch.symbols),
+            "age_s": (now - published) / _MS_PER_S if published else None,
+            "every_s": self._sidecar.settings.sidecar.publish_s,
+        }
+
+    def _rest(self) -> dict[str, Any]:
+        counters = self._sidecar.rest.counters
+        return {
+            "requests": counters.requests,
+            "retries": counters.retries,
+            "weight": counters.weight,
+            "waited_s": counters.waited_s,
+            "errors": dict(counters.errors),
+        }
+
+    def _jobs(self) -> dict[str, Any]:
+        return {name: asdict(state) for name, state in self._sidecar.loops.states.items()}
+
+    def _store(self) -> dict[str, Any]:
+        state = self._sidecar.archive.state
+        mirror = self._sidecar.mirror
+        return {
+            "waiting_rows": state.waiting_rows,
+            "written_rows": state.written_rows,
+            "dropped_rows": state.dropped_rows,
+            "error": str(state.error) if state.error else None,
+            "redis": None if mirror is None else not mirror.latest.is_degraded,
+            "redis_configured": mirror is not None,
+        }
+
+    def _scanner(self) -> dict[str, Any]:
+        scan = self._sidecar.scan
+        if scan is None:
+            return {"scanned_at_ms": None}
+        return {
+            "scanned_at_ms": scan.at_ms,
+            "listed": len(scan.metrics),
+            "active": len(scan.active),
+            "shortage": scan.shortage,
+            "failed": dict(scan.failed),
+            "dropped": dict(scan.dropped),
+            "samples": dict(scan.samples),
+            "weight": scan.weight,
+        }
+
+    def _usage(self) -> dict[str, Any]:
+        return {
+            "pid": self._process.pid,
+            "rss_mb": self._process.memory_info().rss / 1e6,
+            "cpu_percent": self._process.cpu_percent(),
+            "machine_memory_percent": psutil.virtual_memory().percent,
+            "uptime_s": time.time() - self._process.create_time(),
+        }
+
+
+def _feed_problems(kind: str, state: FeedState) -> Iterator[str]:
+    down = sum(each.since_ms is None for each in state.connections)
+    silent = sorted(name for name, each in state.streams.items() if each.is_silent)
+    refused = sorted(name for name, each in state.streams.items() if each.is_refused)
+    if down:
+        yield f"{kind}: {down} of {len(state.connections)} connections are down"
+    if silent:
+        yield f"{kind}: silent: {_some(silent)}"
+    if refused:
+        yield f"{kind}: refused by the exchange: {_some(refused)}"
+    if state.consumer_errors:
+        yield f"{kind}: {state.consumer_errors} messages could not be handled (a bug)"
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

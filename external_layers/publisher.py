@@ -1,0 +1,79 @@
+"""Scores on a fixed grid: made, put at hand, kept in the archive, laid out for other readers."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from external_layers.market_watch import MarketWatch
+from external_layers.timeline import CLOSE_MS, Timeline
+from scalp_strategy.contract import Component
+from scalp_strategy.settings import Settings
+
+_MS_PER_S: Final = 1_000
+
+
+class Archive(Protocol):
+    """Where every component that was ever given is kept."""
+
+    def append(self, components: Iterable[Component]) -> None:
+        """Take components; they are written soon."""
+
+
+def next_grid_ms(now_ms: int, settings: Settings) -> int:
+    """Return the next instant at which scores are made, after `now_ms`.
+
+    Scores are made shortly before each multiple of `publish_s`, so that a candle's close finds
+    new ones that were known by then.
+
+    Examples
+    --------
+    >>> next_grid_ms(0, Settings()), next_grid_ms(14_500, Settings())
+    (14500, 29500)
+    """
+    step = settings.sidecar.publish_s * _MS_PER_S
+    lead = settings.sidecar.publish_lead_ms
+    return (now_ms + lead) // step * step + step - lead
+
+
+class Publisher:
+    """Makes the components of every watched pair and hands them on.
+
+    Parameters
+    ----------
+    watch
+        The watched pairs.
+    timeline
+        What is at hand.
+    archive
+        What is kept.
+    now_ms
+        The exchange's clock.
+    """
+
+    def __init__(
+        self, watch: MarketWatch, timeline: Timeline, archive: Archive, now_ms: Callable[[], int]
+    ) -> None:
+        self.published_ms = 0
+        self._watch = watch
+        self._timeline = timeline
+        self._archive = archive
+        self._now_ms = now_ms
+        self._pruned_ms = 0
+
+    async def publish(self) -> list[Component]:
+        """Make and keep the components of all pairs; return them.
+
+        Each pair's are known at the instant they are made. Other tasks get their turn in between.
+        """
+        made: list[Component] = []
+        for symbol in list(self._watch.symbols):
+            components = self._watch.components(symbol, self._now_ms())
+            self._timeline.add(components)
+            self._archive.append(components)
+            made += components
+            await asyncio.sleep(0)
+        self.published_ms = now = self._now_ms()
+        if now // CLOSE_MS != self._pruned_ms // CLOSE_MS:
+            self._timeline.prune(now)
+            self._pruned_ms = now
+        return made

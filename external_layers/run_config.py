@@ -1,0 +1,126 @@
+"""How the sidecar is to run: the same config files as the bot's, and the environment."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from external_layers.binance.addresses import Addresses, addresses
+from external_layers.binance.messages import MarketKind
+from external_layers.replay.server import is_loopback
+from scalp_strategy.errors import ConfigError
+from scalp_strategy.settings import Settings, load_settings
+
+EXCHANGE_VARIABLE: Final = "SCALP_LAYERS_EXCHANGE_URL"
+TOKEN_VARIABLE: Final = "SCALP_LAYERS_TOKEN"  # noqa: S105 - a variable's name
+REDIS_VARIABLE: Final = "REDIS_URL"
+_LEAST_TOKEN: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Everything the sidecar needs to know before it starts.
+
+    Attributes
+    ----------
+    kind
+        The market that the bot trades.
+    data_dir
+        Where archive, events, pair list and the scanner's memory lie.
+    pairs
+        The config's own list: the pair list until the first scan.
+    exchange, derivatives
+        Addresses of the traded market and of the futures.
+    token, redis_url
+        Secrets; None = none.
+    """
+
+    settings: Settings
+    kind: MarketKind
+    data_dir: Path
+    pairs: tuple[str, ...]
+    exchange: Addresses
+    derivatives: Addresses
+    token: str | None
+    redis_url: str | None
+
+
+def run_config(
+    files: list[Path], environment: Mapping[str, str], data_dir: Path | None = None
+) -> RunConfig:
+    """Read the bot's config files and the environment as the bot does.
+
+    Parameters
+    ----------
+    files
+        Freqtrade config files, later ones win.
+    environment
+        The process's variables. Freqtrade's own (``FREQTRADE__...``) are read by its own code.
+    data_dir
+        Overrides `sidecar.archive_dir`.
+
+    Raises
+    ------
+    ConfigError
+        Naming what is wrong and how to mend it.
+    """
+    config = _merged(files)
+    settings = load_settings(config, environment)
+    kind = _kind(config)
+    token = environment.get(TOKEN_VARIABLE) or None
+    _check_access(settings, token)
+    base = environment.get(EXCHANGE_VARIABLE) or None
+    user_data = Path(config.get("user_data_dir") or "user_data")
+    return RunConfig(
+        settings=settings,
+        kind=kind,
+        data_dir=data_dir or user_data / settings.sidecar.archive_dir,
+        pairs=tuple((config.get("exchange") or {}).get("pair_whitelist") or ()),
+        exchange=addresses(kind, base),
+        derivatives=addresses("futures", base),
+        token=token,
+        redis_url=environment.get(REDIS_VARIABLE) or None,
+    )
+
+
+def _merged(files: list[Path]) -> dict[str, Any]:
+    # The host takes a second to import; only this needs it.
+    from freqtrade.configuration.environment_vars import environment_vars_to_dict
+    from freqtrade.configuration.load_config import load_from_files
+    from freqtrade.exceptions import OperationalException
+    from freqtrade.misc import deep_merge_dicts
+
+    for file in files:
+        if not file.is_file():
+            raise ConfigError(f"--config {file}: no such file")
+    # The host tells every file and variable that it reads, as if the bot did.
+    for name in ("freqtrade.configuration.load_config", "freqtrade.configuration.environment_vars"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        config: dict[str, Any] = load_from_files([str(file) for file in files]) if files else {}
+    except OperationalException as error:
+        raise ConfigError(f"config: {error}") from error
+    merged: dict[str, Any] = deep_merge_dicts(environment_vars_to_dict(), config)
+    return merged
+
+
+def _kind(config: Mapping[str, Any]) -> MarketKind:
+    mode = config.get("trading_mode", "spot")
+    if mode not in ("spot", "futures"):
+        raise ConfigError(f"trading_mode = {mode!r}: must be spot or futures")
+    name = (config.get("exchange") or {}).get("name", "binance")
+    if name != "binance":
+        raise ConfigError(f"exchange.name = {name!r}: the sidecar reads binance only")
+    return "spot" if mode == "spot" else "futures"
+
+
+def _check_access(settings: Settings, token: str | None) -> None:
+    if token is not None and len(token) < _LEAST_TOKEN:
+        raise ConfigError(f"{TOKEN_VARIABLE}: must have at least {_LEAST_TOKEN} characters")
+    host = settings.sidecar.host
+    if token is None and not is_loopback(host):
+        raise ConfigError(
+            f"sidecar.host = {host!r} can be reached from other machines: set {TOKEN_VARIABLE}, "
+            "or listen on 127.0.0.1"
+        )

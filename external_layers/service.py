@@ -1,0 +1,312 @@
+"""The sidecar: its parts wired together, its jobs, its start and its end."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+import orjson
+from aiohttp import ClientSession
+
+from external_layers.backend import Answers
+from external_layers.binance.addresses import Addresses
+from external_layers.binance.clock import ExchangeClock, keep_clock
+from external_layers.binance.markets import parse_exchange_info
+from external_layers.binance.messages import MarketKind
+from external_layers.binance.pacing import Timing
+from external_layers.binance.rest import BinanceRest
+from external_layers.binance.streams import StreamManager
+from external_layers.demand import Demand, chosen_pairs
+from external_layers.files import replace_file
+from external_layers.loops import Loops
+from external_layers.market_watch import MarketWatch
+from external_layers.publisher import Publisher, next_grid_ms
+from external_layers.redis_mirror import RedisMirror
+from external_layers.run_config import RunConfig
+from external_layers.scanner.pairlist import PairlistFile
+from external_layers.scanner.scanner import Scan, Scanner
+from external_layers.scanner.selection import SelectionState, state_from_json, state_to_json
+from external_layers.store.archive import ArchiveWriter
+from external_layers.store.archive_reader import ArchiveReader
+from external_layers.store.events import EventLog, EventSettings
+from external_layers.store.latest import LatestSettings
+from external_layers.store.redis_latest import RedisLatest
+from external_layers.timeline import CLOSE_MS, Timeline, floor_close
+from external_layers.upkeep import Upkeep
+from scalp_strategy.contract import LAYERS
+from scalp_strategy.contract.archive import day_of
+from scalp_strategy.errors import PayloadError, StoreError
+
+logger = logging.getLogger(__name__)
+
+_SCANNER_STATE: Final = "scanner.json"
+_EVENTS: Final = "events.jsonl"
+_BOOKS_S: Final = 0.5
+_CANDLES_S: Final = 1.0
+_WATCH_S: Final = 30.0
+_MERGE_S: Final = 600.0
+_PERPETUALS_S: Final = 3_600.0
+_KEPT_SCANS: Final = 60  # scans for which a pair list stays in Redis
+_EVENTS_AT_ONCE: Final = 1_000
+_MS_PER_S: Final = 1_000
+
+
+class Sidecar:
+    """Everything that runs in the service's process, apart from its HTTP server.
+
+    Parameters
+    ----------
+    config
+        How it is to run.
+    session
+        The one client session; it is neither made nor closed here.
+
+    Raises
+    ------
+    ConfigError
+        When another sidecar keeps the same data folder.
+    StoreError
+        When the data folder cannot be used.
+    """
+
+    def __init__(self, config: RunConfig, session: ClientSession) -> None:
+        self.config = config
+        settings = self.settings = config.settings
+        sidecar = settings.sidecar
+        self.clock = ExchangeClock(sidecar.feed.clock_jump_ms)
+        now = self.clock.now_ms
+        self._timing = Timing(now, time.monotonic, asyncio.sleep, random.random)
+        self.started_ms = now()
+        self.archive = ArchiveWriter(config.data_dir, sidecar.archive, now)
+        self.events = EventLog(config.data_dir / _EVENTS, EventSettings(), now)
+        self.rest = self._rest(session, config.exchange)
+        is_spot = config.kind == "spot"
+        self.derivatives_rest = self._rest(session, config.derivatives) if is_spot else self.rest
+        self.watch = MarketWatch(config.kind, settings)
+        self.timeline = Timeline(sidecar.history_s)
+        self.demand = Demand(sidecar.keep_subscribed_s, sidecar.max_watched)
+        self.pairlist = PairlistFile(config.data_dir)
+        self.scanner = Scanner(
+            self.rest, config.kind, settings.scanner, now, self._remembered_selection()
+        )
+        self.feeds = {config.kind: self._feed(session, config.exchange)}
+        if is_spot:
+            self.feeds["futures"] = self._feed(session, config.derivatives)
+        self.upkeep = Upkeep(self.rest, self.derivatives_rest, self.watch, settings, now)
+        self.publisher = Publisher(self.watch, self.timeline, self.archive, now)
+        self.mirror = self._mirror(config.redis_url)
+        self.loops = Loops(now, on_change=self._tell_job)
+        self._wanted_changed = asyncio.Event()
+        self._published = asyncio.Event()
+        self._mirrored = 0
+        self.reader = ArchiveReader(config.data_dir)
+        self.answers = Answers(
+            settings,
+            self.watch,
+            self.timeline,
+            self.demand,
+            self.archive,
+            self.reader,
+            self.events,
+            now,
+            self._wanted_changed.set,
+        )
+        self.scan: Scan | None = None
+        self._symbols: dict[str, str] = {}
+        self._perpetuals: set[str] = set()
+
+    async def start(self) -> None:
+        """Remember the last hours and begin all jobs."""
+        await asyncio.to_thread(self._remember)
+        self._seed_pairlist()
+        settings = self.settings.sidecar
+        loops = self.loops
+        loops.every(
+            _CANDLES_S,
+            "clock",
+            partial(keep_clock, self.clock, self.rest.clock_sample, settings.feed),
+        )
+        loops.every(self.settings.scanner.refresh_s, "scanner", self._scan)
+        loops.whenever(self._until_wanted_changes, "pairs", self._watch_pairs)
+        loops.every(_CANDLES_S, "candles", self.upkeep.fill_candles)
+        loops.every(_BOOKS_S, "books", self.upkeep.sync_books)
+        loops.every(settings.feed.open_interest_poll_s, "open interest", self._poll_open_interest)
+        loops.whenever(self._until_grid, "scores", self._publish)
+        loops.every(settings.archive.flush_s, "archive", self._flush)
+        loops.every(_MERGE_S, "merging", self._merge)
+        if self.mirror is not None:
+            loops.whenever(self._until_published, "redis", self._mirror_all)
+        if self.config.kind == "spot":
+            loops.every(_PERPETUALS_S, "perpetuals", self._list_perpetuals)
+
+    async def stop(self) -> None:
+        """End everything; what was given out is on the disk then."""
+        await self.loops.stop()
+        await asyncio.gather(*(feed.close() for feed in self.feeds.values()))
+        if self.mirror is not None:
+            await self.mirror.close()
+        await asyncio.to_thread(self.archive.close)
+        self.events.close()
+
+    # ---- jobs ----
+
+    async def _scan(self) -> None:
+        self.scan = scan = await self.scanner.scan()
+        self._symbols = {each.pair: each.symbol for each in scan.metrics.values()}
+        for change in scan.changes:
+            text = f"{change.kind.replace('_', ' ')}: {change.reason}"
+            logger.info("%s %s", change.pair, text)
+            self._tell(change.kind, text, change.pair)
+        self._wanted_changed.set()
+        refresh_s = self.settings.scanner.refresh_s
+        await asyncio.to_thread(self.pairlist.save, scan.active, refresh_s)
+        state = orjson.dumps(state_to_json(self.scanner.state))
+        await asyncio.to_thread(replace_file, self.config.data_dir / _SCANNER_STATE, state)
+
+    async def _watch_pairs(self) -> None:
+        asked = [pair for pair in self.demand.wanted(self.clock.now_ms()) if pair in self._symbols]
+        active = [pair for pair in self.scanner.state.active if pair in self._symbols]
+        chosen = chosen_pairs(active, asked, self.settings.sidecar.max_watched)
+        self.watch.watch({self._symbols[pair]: pair for pair in chosen})
+        await self.feeds[self.config.kind].set_streams(self.watch.streams())
+        if self.config.kind == "spot":
+            await self.feeds["futures"].set_streams(self.watch.derived_streams(self._perpetuals))
+
+    async def _poll_open_interest(self) -> None:
+        is_spot = self.config.kind == "spot"
+        await self.upkeep.poll_open_interest(self._perpetuals if is_spot else self.watch.symbols)
+
+    async def _list_perpetuals(self) -> None:
+        info = await self.derivatives_rest.get("/fapi/v1/exchangeInfo", weight=1)
+        self._perpetuals = set(parse_exchange_info(info, "futures"))
+        self._wanted_changed.set()
+
+    async def _publish(self) -> None:
+        await self.publisher.publish()
+        self._published.set()
+
+    async def _mirror_all(self) -> None:
+        if self.mirror is None:
+            return
+        now, watches = self.clock.now_ms(), self.watch.watches.values()
+        pairs = self.timeline.pairs
+        known = [one for pair in pairs for one in self.timeline.as_of(pair, now)]
+        await self.mirror.put(known, watches)
+        refresh_s = self.settings.scanner.refresh_s
+        await self.mirror.put_pairs(self.scanner.state.active, refresh_s, refresh_s * _KEPT_SCANS)
+        told = await self.mirror.put_events(self.events.after(self._mirrored, _EVENTS_AT_ONCE))
+        self._mirrored = max(self._mirrored, told)
+
+    async def _until_published(self) -> None:
+        await self._published.wait()
+        self._published.clear()
+
+    async def _flush(self) -> None:
+        await asyncio.to_thread(self.archive.flush)
+        if (error := self.archive.state.error) is not None:
+            raise error
+
+    async def _merge(self) -> None:
+        await asyncio.to_thread(self.archive.merge_due)
+        await asyncio.to_thread(self.archive.expire, day_of(self.clock.now_ms()))
+
+    async def _until_grid(self) -> None:
+        now = self.clock.now_ms()
+        await asyncio.sleep((next_grid_ms(now, self.settings) - now) / _MS_PER_S)
+
+    async def _until_wanted_changes(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wanted_changed.wait(), _WATCH_S)
+        self._wanted_changed.clear()
+
+    # ---- parts ----
+
+    def _rest(self, session: ClientSession, addresses: Addresses) -> BinanceRest:
+        return BinanceRest(session, addresses, self.settings.sidecar.feed, self._timing)
+
+    def _feed(self, session: ClientSession, addresses: Addresses) -> StreamManager:
+        kind: MarketKind = addresses.kind
+        return StreamManager(
+            session,
+            addresses,
+            self.settings.sidecar.feed,
+            self._timing,
+            partial(self.watch.on_frame, kind),
+            self.watch.on_gap,
+        )
+
+    def _mirror(self, url: str | None) -> RedisMirror | None:
+        if url is None:
+            return None
+        settings = LatestSettings(candle_rows=self.settings.sidecar.candle_rows)
+        return RedisMirror(RedisLatest(url, self.clock.now_ms, settings))
+
+    def _tell_job(self, job: str, problem: str | None) -> None:
+        kind = "source_failed" if problem else "source_recovered"
+        self._tell(kind, f"{job}: {problem or 'works again'}", None)
+
+    def _tell(self, kind: str, text: str, pair: str | None) -> None:
+        try:
+            self.events.append(kind, text, pair)
+        except StoreError as error:
+            logger.error("event lost: %s: %s", text, error)  # noqa: TRY400 - no bug, no trace
+
+    # ---- memory over a restart ----
+
+    def _remember(self) -> None:
+        """Put at hand what was known at the closes of the last hours."""
+        close = floor_close(self.clock.now_ms())
+        for layer in set(LAYERS) & set(self.reader.layers()):
+            for at in range(close - self._remembered_ms, close + 1, CLOSE_MS):
+                self.timeline.add(self.reader.as_of(layer, None, at, CLOSE_MS))
+
+    @property
+    def _remembered_ms(self) -> int:
+        return self.settings.confluence.opposition_max_age_s * _MS_PER_S // CLOSE_MS * CLOSE_MS
+
+    def _remembered_selection(self) -> SelectionState | None:
+        path = self.config.data_dir / _SCANNER_STATE
+        try:
+            return state_from_json(orjson.loads(path.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (OSError, orjson.JSONDecodeError, PayloadError) as error:
+            logger.warning("%s is not used: %s", path, error)
+            return None
+
+    def _seed_pairlist(self) -> None:
+        seed_pairlist(
+            self.pairlist, self.config.pairs, self.config.kind, self.settings.scanner.refresh_s
+        )
+
+
+def seed_pairlist(
+    file: PairlistFile, pairs: Iterable[str], kind: MarketKind, refresh_s: int
+) -> list[str]:
+    """Make sure that the bot finds a pair list: the last known of this market, else the config's.
+
+    Returns
+    -------
+    list of str
+        The pairs that the file holds now.
+
+    Raises
+    ------
+    StoreError
+        When the file cannot be written.
+    """
+    is_own: Callable[[str], bool] = lambda pair: (":" in pair) == (kind == "futures")  # noqa: E731
+    try:
+        known = file.load()
+    except StoreError as error:
+        logger.warning("the pair list is made anew: %s", error)
+        known = []
+    if known and all(map(is_own, known)):
+        return known
+    wanted = list(pairs)
+    file.save(wanted, refresh_s)
+    return wanted
