@@ -13,11 +13,13 @@ import typer
 import uvloop
 
 from external_layers.doctor import findings_of, running_health, trial
+from external_layers.history.commands import backfill_command, record_command
 from external_layers.replay.exchange import ReplayExchange
 from external_layers.replay.feather import Alignment, RecordedMarket, ends_at_ms
 from external_layers.replay.generator import GeneratedMarket
 from external_layers.replay.minutes import DAY_MINUTES, MinuteSource
 from external_layers.replay.overlay import overlay
+from external_layers.replay.recording import Recording
 from external_layers.replay.server import is_loopback, make_app, start
 from external_layers.replay.symbols import QUOTE
 from external_layers.run import run_sidecar
@@ -27,6 +29,14 @@ from external_layers.service import seed_pairlist
 from scalp_strategy.errors import ConfigError, ScalpError, SourceUnavailable
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+app.command(
+    "record", epilog="Example: scalp-layers record --pairs BTC,ETH --out recordings --hours 6"
+)(record_command)
+app.command(
+    "backfill",
+    epilog="Example: scalp-layers backfill --pairs BTC,ETH --from 2025-06-01 --to 2025-07-01",
+)(backfill_command)
 
 _MARKET_EXAMPLES = """\b
 Examples:
@@ -63,6 +73,10 @@ def market(  # noqa: PLR0913, PLR0917 - one parameter per option
     write_config: Annotated[
         Path | None, typer.Option(help="Write the Freqtrade overlay for this port here.")
     ] = None,
+    recording: Annotated[
+        Path | None, typer.Option(help="Folder of raw frames to play on the websockets.")
+    ] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Play --recording again and again.")] = False,
     enforce_weight: Annotated[bool, typer.Option(help="Answer 429 above the limits.")] = False,
     allow_remote: Annotated[bool, typer.Option(help="Allow other than loopback hosts.")] = False,
 ) -> None:
@@ -80,7 +94,8 @@ def market(  # noqa: PLR0913, PLR0917 - one parameter per option
     else:
         source = RecordedMarket(data, seed, names)
         shift += source.shift_to_end_at(ends_at_ms(ends_at, wall_ms()), align)
-    exchange = ReplayExchange(source, wall_ms, shift)
+    played = Recording(recording, wall_ms, is_looped=loop) if recording is not None else None
+    exchange = ReplayExchange(source, wall_ms, shift, played)
     exchange.market.check_shift(shift)
     exchange.weights.is_enforced = enforce_weight
     asyncio.run(_serve(exchange, (host, port), (ready_file, write_config)))

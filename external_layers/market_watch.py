@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from external_layers.binance.book import OrderBook
 from external_layers.binance.book_keeper import BookKeeper
 from external_layers.binance.counters import FeedCounters
 from external_layers.binance.decoder import Decoder
@@ -56,7 +57,13 @@ class MarketWatch:
         self.kind = kind
         self.counters: dict[MarketKind, FeedCounters] = {kind: FeedCounters()}
         self.counters.setdefault("futures", FeedCounters())
-        self._decoders = {each: Decoder(each, count) for each, count in self.counters.items()}
+        feed = settings.sidecar.feed
+        self._decoders = {
+            each: Decoder(
+                each, count, max_ahead_ms=feed.max_ahead_ms, max_behind_ms=feed.max_behind_ms
+            )
+            for each, count in self.counters.items()
+        }
         self._settings = settings
         self._by_symbol: dict[str, PairWatch] = {}
         self._unfilled: set[tuple[str, str]] = set()
@@ -160,8 +167,22 @@ class MarketWatch:
             symbol,
             pair,
             PairFlow(pair, self._settings.orderflow),
-            BookKeeper(symbol, self.kind),
+            self._keeper(symbol),
             {timeframe: CandleShelf(timeframe, rows) for timeframe in TIMEFRAMES},
+        )
+
+    def _keeper(self, symbol: str) -> BookKeeper:
+        feed = self._settings.sidecar.feed
+        return BookKeeper(
+            symbol,
+            self.kind,
+            book=OrderBook(
+                max_distance_pct=feed.book_distance_pct,
+                max_levels=feed.book_max_levels,
+                trim_every=feed.book_trim_every,
+            ),
+            max_waiting=feed.book_max_waiting,
+            max_stale=feed.book_max_stale,
         )
 
     def _on_update(self, watch: PairWatch, update: DepthUpdate) -> None:

@@ -32,8 +32,7 @@ from external_layers.scanner.scanner import Scan, Scanner
 from external_layers.scanner.selection import SelectionState, state_from_json, state_to_json
 from external_layers.store.archive import ArchiveWriter
 from external_layers.store.archive_reader import ArchiveReader
-from external_layers.store.events import EventLog, EventSettings
-from external_layers.store.latest import LatestSettings
+from external_layers.store.events import EventLog
 from external_layers.store.redis_latest import RedisLatest
 from external_layers.timeline import CLOSE_MS, Timeline, floor_close
 from external_layers.upkeep import Upkeep
@@ -82,7 +81,7 @@ class Sidecar:
         self._timing = Timing(now, time.monotonic, asyncio.sleep, random.random)
         self.started_ms = now()
         self.archive = ArchiveWriter(config.data_dir, sidecar.archive, now)
-        self.events = EventLog(config.data_dir / _EVENTS, EventSettings(), now)
+        self.events = EventLog(config.data_dir / _EVENTS, sidecar.events, now)
         self.rest = self._rest(session, config.exchange)
         is_spot = config.kind == "spot"
         self.derivatives_rest = self._rest(session, config.derivatives) if is_spot else self.rest
@@ -242,8 +241,8 @@ class Sidecar:
     def _mirror(self, url: str | None) -> RedisMirror | None:
         if url is None:
             return None
-        settings = LatestSettings(candle_rows=self.settings.sidecar.candle_rows)
-        return RedisMirror(RedisLatest(url, self.clock.now_ms, settings))
+        latest = RedisLatest(url, self.clock.now_ms, self.settings.sidecar.latest)
+        return RedisMirror(latest)
 
     def _tell_job(self, job: str, problem: str | None) -> None:
         kind = "source_failed" if problem else "source_recovered"

@@ -1,16 +1,20 @@
 """Decisions in words: one line for the log, the whole message for the trader."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from scalp_strategy.analysed import CANDLE_MINUTES, instant_ns
 from scalp_strategy.contract import LAYERS, layer_column
 from scalp_strategy.engine import Engine
 from scalp_strategy.errors import ContractViolation
+from scalp_strategy.layers import layer_reasons
 from scalp_strategy.risk import LEG_TAGS, PositionSize
-from scalp_strategy.signals import Decision
+from scalp_strategy.signals import Candidate, Decision
 from scalp_strategy.technical import technical_reasons
 from scalp_strategy.telegram.signal_format import LayerText, SignalText, format_signal
+
+_NS_PER_MS = 1_000_000
 
 
 def summary(decision: Decision) -> str:
@@ -62,9 +66,9 @@ def announcement(decision: Decision, engine: Engine) -> str:
             cost_r=plan.cost_r,
             coverage=candidate.coverage,
             technical=LayerText(layers["technical"].score, tuple(reasons)),
-            orderflow=layers["orderflow"],
-            onchain=layers["onchain"],
-            sentiment=layers["sentiment"],
+            orderflow=_with_reasons(layers["orderflow"], candidate, "orderflow", engine),
+            onchain=_with_reasons(layers["onchain"], candidate, "onchain", engine),
+            sentiment=_with_reasons(layers["sentiment"], candidate, "sentiment", engine),
             base_rate=layers["base_rate"],
             regime=_regime(row),
             timeframe_minutes=CANDLE_MINUTES,
@@ -93,6 +97,12 @@ def _footnotes(decision: Decision, size: PositionSize, preset: str) -> list[str]
 def _layer(row: Mapping[str, Any], name: str, side: str) -> LayerText:
     score = row.get(layer_column(name, side))
     return LayerText(None if score is None else float(score))
+
+
+def _with_reasons(text: LayerText, candidate: Candidate, layer: str, engine: Engine) -> LayerText:
+    close_ms = instant_ns(candidate.close_time) // _NS_PER_MS
+    said = layer_reasons(engine.layers, candidate.pair, close_ms, layer, engine.desk.settings)
+    return replace(text, reasons=said.reasons)
 
 
 def _regime(row: Mapping[str, Any]) -> str | None:

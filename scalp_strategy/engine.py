@@ -1,24 +1,36 @@
 """The engine's rooms, wired to one running Freqtrade: what the strategy's callbacks talk to."""
 
 import logging
+import os
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from freqtrade.enums import TRADE_MODES
 from freqtrade.persistence import Trade
+from pandas import DataFrame, Series
 
 from scalp_strategy.account import Account, MemoryStore, StateStore
+from scalp_strategy.analysed import instant_ns
 from scalp_strategy.contract import Side
 from scalp_strategy.decision import DecisionDesk
 from scalp_strategy.exits import ExitDesk, HostTrade, candle_open
 from scalp_strategy.host import FreqtradeHost
 from scalp_strategy.journal import DecisionLog, MemoryLog
+from scalp_strategy.layers import (
+    ArchiveSource,
+    LayerSource,
+    layer_frame,
+    live_source,
+)
 from scalp_strategy.settings import Settings
 from scalp_strategy.signals import Decision
 from scalp_strategy.state_file import FileStore
 
 logger = logging.getLogger(__name__)
+
+_NS_PER_MS = 1_000_000
 
 
 class Engine:
@@ -30,10 +42,19 @@ class Engine:
         The strategy, started: it has `dp`, `wallets` and `config`.
     settings
         The effective settings.
+
+    Raises
+    ------
+    ConfigError
+        When the sidecar's address is malformed.
     """
 
     def __init__(self, strategy: Any, settings: Settings) -> None:
         self.is_trading = strategy.dp.runmode in TRADE_MODES
+        self._live = live_source(settings, os.environ) if self.is_trading else None
+        self.layers: LayerSource = self._live or ArchiveSource(
+            archive_path(strategy.config, settings)
+        )
         self._file = FileStore(state_path(strategy.config)) if self.is_trading else None
         store: StateStore = self._file or MemoryStore()
         self.log: DecisionLog = MemoryLog()
@@ -45,8 +66,11 @@ class Engine:
         self._told_problem: str | None = None
         self._refused: dict[str, datetime] = {}
 
-    def begin_loop(self, now: datetime) -> None:
-        """Begin a loop of the host: notice a new epoch, or care for plans and admin requests."""
+    def begin_loop(self, now: datetime, pairs: Iterable[str] = ()) -> None:
+        """Begin a loop of the host: notice a new epoch, or care for plans and admin requests.
+
+        Live, what the outside layers knew at the last close is read for `pairs` and open trades.
+        """
         # Live, a clock that is set back must not forget a pause.
         if not self.is_trading and self._now is not None and now < self._now:
             self.desk.reset()
@@ -55,8 +79,18 @@ class Engine:
         self._report_store()
         if self._file is not None:
             self._take_request(self._file, now)
-            for trade in Trade.get_trades_proxy(is_open=True):
+            trades = Trade.get_trades_proxy(is_open=True)
+            for trade in trades:
                 self.exits.plan(trade)
+            self._read_layers(now, [*pairs, *(trade.pair for trade in trades)])
+
+    def layer_columns(self, pair: str, dates: "Series[Any]", settings: Settings) -> DataFrame:
+        """Return what the outside layers say at the close of every candle of a pair."""
+        return layer_frame(self.layers, pair, dates, settings)
+
+    def candles(self, pair: str, timeframe: str) -> DataFrame | None:
+        """Return the candles of a lower timeframe that the sidecar served."""
+        return self._live.candles(pair, timeframe) if self._live is not None else None
 
     def decide(self, now: datetime, pairs: list[str]) -> list[Decision]:
         """Judge the candles that closed last; a pair that was judged is not judged again."""
@@ -104,6 +138,10 @@ class Engine:
             self._refused[candidate.pair] = candidate.close_time
             logger.info("%s %s not entered for now: %s", candidate.pair, candidate.side, reason)
 
+    def _read_layers(self, now: datetime, pairs: list[str]) -> None:
+        if self._live is not None:
+            self._live.refresh(instant_ns(candle_open(now)) // _NS_PER_MS, pairs)
+
     def _stop_price(self, trade: HostTrade, now: datetime) -> float:
         return self.exits.stop(trade, now)
 
@@ -136,3 +174,13 @@ def state_path(config: dict[str, Any]) -> Path:
     name = "".join(char if char.isalnum() else "-" for char in config.get("bot_name", "freqtrade"))
     market = config.get("trading_mode", "spot")
     return Path(config["user_data_dir"]) / "scalp" / f"account-{name}-{mode}-{market}.json"
+
+
+def archive_path(config: dict[str, Any], settings: Settings) -> Path:
+    """Return where the archive of the outside layers lies."""
+    return Path(config.get("user_data_dir") or "user_data") / settings.sidecar.archive_dir
+
+
+def has_sidecar(settings: Settings) -> bool:
+    """Return whether the settings name a sidecar to read while trading."""
+    return bool(settings.sidecar.url) or settings.sidecar.transport == "redis"

@@ -14,3 +14,12 @@ def code_fingerprint() -> str:
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def archive_fingerprint(root: Path) -> str:
+    """Return twelve hexadecimal digits that name the files of an archive; none has its own.
+
+    A file of the archive never changes and its name is never used again, so the names tell.
+    """
+    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.parquet"))
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]

@@ -20,11 +20,11 @@ from scalp_strategy.announce import announcement, summary
 from scalp_strategy.charts import annotations, plot_config
 from scalp_strategy.confluence import confluence
 from scalp_strategy.contract import Side
-from scalp_strategy.engine import Engine
+from scalp_strategy.engine import Engine, archive_path, has_sidecar
 from scalp_strategy.entries import entry_columns, stop_columns
 from scalp_strategy.errors import ConfigError
 from scalp_strategy.exits import TIME_STOP, candle_open
-from scalp_strategy.fingerprint import code_fingerprint
+from scalp_strategy.fingerprint import archive_fingerprint, code_fingerprint
 from scalp_strategy.host_config import (
     FIXED,
     check_api_server,
@@ -115,11 +115,13 @@ class ScalpStrategy(IStrategy):
                     logger.warning(warning)
         except ConfigError as error:
             raise OperationalException(str(error)) from error
-        # The host's cache of backtests knows the config and the strategy's file, not the package,
-        # and it keeps the original config with a result.
+        # The host's cache of backtests knows the config and the strategy's file, not the package
+        # nor the archive, and it keeps the original config with a result.
+        archive = archive_fingerprint(archive_path(config, self.base_settings))
         for kept in (config, config.get("original_config", {})):
             kept["scalp_code"] = code_fingerprint()
             kept["scalp_settings"] = settings_hash(self.base_settings)
+            kept["scalp_archive"] = archive
         self.plot_config = plot_config(self.base_settings)
         self.can_short = config.get("trading_mode") == "futures"
         self.startup_candle_count = lookback(self.base_settings)
@@ -151,7 +153,7 @@ class ScalpStrategy(IStrategy):
         """Begin a loop; in a backtest, decide the candle that closed now."""
         if self.engine is None or self.dp.runmode == RunMode.PLOT:
             return
-        self.engine.begin_loop(current_time)
+        self.engine.begin_loop(current_time, self.dp.current_whitelist())
         if not self.engine.is_trading:
             self.engine.decide(current_time, self.dp.current_whitelist())
 
@@ -186,15 +188,19 @@ class ScalpStrategy(IStrategy):
     # ---- candles to signals ----
 
     def informative_pairs(self) -> list[tuple[str, str]]:
-        """Ask for the 5m and 1m candles of every scanned pair."""
-        frames = self.base_settings.lower_timeframes
+        """Ask for the 5m and 1m candles of every scanned pair, unless the sidecar serves them."""
+        frames = () if self._is_served else self.base_settings.lower_timeframes
         return [(pair, frame) for pair in self.dp.current_whitelist() for frame in frames]
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Add sub-scores, levels and stop; outside hyperopt the scores too."""
         lower = {frame: self._candles(metadata["pair"], frame) for frame in ("5m", "1m")}
         columns = technical_frame(dataframe, lower["5m"], lower["1m"], self.base_settings)
-        frame = concat([dataframe, columns], axis=1)
+        parts = [dataframe, columns]
+        if self.engine is not None:
+            dates = dataframe["date"]
+            parts.append(self.engine.layer_columns(metadata["pair"], dates, self.base_settings))
+        frame = concat(parts, axis=1)
         stops = DataFrame(stop_columns(frame, self.base_settings), index=frame.index)
         frame = concat([frame, stops], axis=1)
         return frame if self._is_hyperopt else self._scored(frame)
@@ -229,9 +235,15 @@ class ScalpStrategy(IStrategy):
         frame = _with(frame, top_setup(frame, settings))
         return _with(frame, confluence(frame, settings))
 
+    @property
+    def _is_served(self) -> bool:
+        return self.dp.runmode in TRADE_MODES and has_sidecar(self.base_settings)
+
     def _candles(self, pair: str, timeframe: str) -> DataFrame | None:
         if self.dp is None or timeframe not in self.base_settings.lower_timeframes:
             return None
+        if self._is_served:
+            return self.engine.candles(pair, timeframe) if self.engine is not None else None
         candles = self.dp.get_pair_dataframe(pair, timeframe)
         return None if candles.empty else candles
 

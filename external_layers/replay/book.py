@@ -11,10 +11,11 @@ from typing import Final
 
 import numpy as np
 
+from external_layers.binance.messages import MarketKind
 from external_layers.replay.market import ReplayMarket
 from external_layers.replay.minutes import MINUTE_MS, Floats, Ints
 from external_layers.replay.randomness import salt, uniforms
-from external_layers.replay.symbols import MarketKind, SymbolSpec
+from external_layers.replay.symbols import SymbolSpec
 
 BUCKET_MS: Final = 100
 MAX_LEVELS: Final = 1_000

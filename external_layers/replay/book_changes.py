@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from external_layers.binance.messages import MarketKind
 from external_layers.replay.book import BUCKET_MS, MAX_LEVELS, Books
 from external_layers.replay.minutes import Ints
-from external_layers.replay.symbols import MarketKind
 
 Side = tuple[Ints, Ints]
 

@@ -5,6 +5,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+from external_layers.binance.messages import MarketKind
 from external_layers.replay.minutes import (
     DAY_MINUTES,
     MIN_TRADES,
@@ -13,7 +14,7 @@ from external_layers.replay.minutes import (
     Minutes,
     joined,
 )
-from external_layers.replay.symbols import MarketKind, SymbolSpec
+from external_layers.replay.symbols import SymbolSpec
 
 
 class DayBlocks(ABC):

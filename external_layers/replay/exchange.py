@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from external_layers.binance.messages import MarketKind
 from external_layers.replay.book import Books
 from external_layers.replay.derivatives import Derivatives
 from external_layers.replay.faults import (
@@ -23,11 +24,11 @@ from external_layers.replay.faults import (
 from external_layers.replay.market import ReplayMarket
 from external_layers.replay.minutes import DAY_MINUTES, MinuteSource
 from external_layers.replay.moves import PriceMove
+from external_layers.replay.recording import Recording
 from external_layers.replay.requests import Endpoint, Params, RequestError
 from external_layers.replay.rest_futures import FuturesRest
 from external_layers.replay.rest_market import MarketData
 from external_layers.replay.rest_spot import SpotRest
-from external_layers.replay.symbols import MarketKind
 from external_layers.replay.weights import LIMITS, Weights, seconds_left
 from scalp_strategy.errors import ConfigError
 
@@ -58,17 +59,24 @@ class ReplayExchange:
         Wall clock in milliseconds.
     shift_minutes
         Market time minus wall time at the start and after a reset.
+    recording
+        Frames to play in place of the generated ones, on the same clock.
     """
 
     def __init__(
-        self, source: MinuteSource, now_ms: Callable[[], int], shift_minutes: int = 0
+        self,
+        source: MinuteSource,
+        now_ms: Callable[[], int],
+        shift_minutes: int = 0,
+        recording: Recording | None = None,
     ) -> None:
+        self.recording = recording
         self.market = ReplayMarket(source, now_ms, shift_minutes)
         self.books = Books(self.market)
         self.derivatives = Derivatives(self.market)
         self.data: dict[MarketKind, MarketData] = {
-            "spot": MarketData(self.market, self.books, "spot"),
-            "futures": MarketData(self.market, self.books, "futures"),
+            "spot": MarketData(self.market, self.books, "spot", recording),
+            "futures": MarketData(self.market, self.books, "futures", recording),
         }
         self.futures = FuturesRest(self.data["futures"], self.derivatives)
         self.endpoints: dict[str, Endpoint] = {

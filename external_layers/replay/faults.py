@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from external_layers.replay.symbols import MarketKind
+from external_layers.binance.messages import MarketKind
 from scalp_strategy.setting_groups.base import Group, setting
 
 _UNTIL_RESET = 1_000_000_000

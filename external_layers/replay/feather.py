@@ -16,12 +16,13 @@ from typing import Any, Final
 import numpy as np
 from pyarrow import feather
 
+from external_layers.binance.messages import MarketKind
 from external_layers.replay.candles import INTERVALS
 from external_layers.replay.day_blocks import DayBlocks, shared_out
 from external_layers.replay.minutes import DAY_MINUTES, MINUTE_MS, Floats, Ints, Minutes
 from external_layers.replay.refinement import Bars, refined
 from external_layers.replay.specs_from_data import spec_of
-from external_layers.replay.symbols import KINDS, QUOTE, MarketKind, SymbolSpec
+from external_layers.replay.symbols import KINDS, QUOTE, SymbolSpec
 from scalp_strategy.errors import ConfigError
 
 _FUTURES_FILE: Final = re.compile(r"(\w+)_USDT_USDT-(\w+)-futures\.feather")

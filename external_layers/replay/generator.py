@@ -12,12 +12,13 @@ from datetime import date
 
 import numpy as np
 
+from external_layers.binance.messages import MarketKind
 from external_layers.replay.day_blocks import DayBlocks, shared_out
 from external_layers.replay.factors import Factor, FactorDay
 from external_layers.replay.generator_settings import GeneratorSettings
 from external_layers.replay.minutes import DAY_MINUTES, Floats, Ints, Minutes
 from external_layers.replay.randomness import stream
-from external_layers.replay.symbols import MarketKind, SymbolSpec, known_symbols
+from external_layers.replay.symbols import SymbolSpec, known_symbols
 from scalp_strategy.errors import ConfigError
 
 _UNIX_EPOCH = date(1970, 1, 1)

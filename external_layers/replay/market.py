@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from external_layers.binance.messages import MarketKind
 from external_layers.replay.candles import Candles, aggregated, next_open, opens_of
 from external_layers.replay.intraminute import MinuteRow, Trades, minute_trades
 from external_layers.replay.minutes import (
@@ -18,7 +19,7 @@ from external_layers.replay.minutes import (
     joined,
 )
 from external_layers.replay.moves import PriceMove, factor_at, is_ramp
-from external_layers.replay.symbols import MarketKind, SymbolSpec
+from external_layers.replay.symbols import SymbolSpec
 from scalp_strategy.errors import ConfigError
 
 _CACHED_MINUTES: Final = 4_096

@@ -6,7 +6,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from external_layers.replay.symbols import MarketKind, SymbolSpec
+from external_layers.binance.messages import MarketKind
+from external_layers.replay.symbols import SymbolSpec
 
 MINUTE_MS: Final = 60_000
 DAY_MINUTES: Final = 1_440

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import orjson
 
+from external_layers.binance.messages import MarketKind
 from external_layers.replay.candles import INTERVALS
 from external_layers.replay.market import ReplayMarket
-from external_layers.replay.symbols import MarketKind, SymbolSpec
+from external_layers.replay.symbols import SymbolSpec
 
 Params = Mapping[str, str]
 Handler = Callable[[Params], Any]

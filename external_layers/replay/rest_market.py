@@ -5,11 +5,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from external_layers.binance.messages import MarketKind
 from external_layers.replay.book import MAX_LEVELS, Books
 from external_layers.replay.candles import INTERVALS, Candles
 from external_layers.replay.intraminute import Trades
 from external_layers.replay.market import ReplayMarket
 from external_layers.replay.minutes import DAY_MINUTES, MINUTE_MS
+from external_layers.replay.recording import Recording
 from external_layers.replay.requests import (
     Params,
     RequestError,
@@ -20,7 +22,7 @@ from external_layers.replay.requests import (
     span_of,
     symbol_of,
 )
-from external_layers.replay.symbols import MarketKind, SymbolSpec
+from external_layers.replay.symbols import SymbolSpec
 
 Row = list[Any]
 DAY_MS: Final = DAY_MINUTES * MINUTE_MS
@@ -29,15 +31,23 @@ MOST_TRADES: Final = 1_000
 _TRADE_WINDOW_MS: Final = 3_600_000  # aggTrades with both times cover an hour at most
 _QUOTE_DECIMALS: Final[dict[MarketKind, int]] = {"spot": 8, "futures": 5}
 _TOO_LONG: Final = -1127
+_NOT_RECORDED: Final = -1000
 
 
 class MarketData:
     """Answers of one market (spot or futures) in the exchange's JSON shapes."""
 
-    def __init__(self, market: ReplayMarket, books: Books, kind: MarketKind) -> None:
+    def __init__(
+        self,
+        market: ReplayMarket,
+        books: Books,
+        kind: MarketKind,
+        recording: Recording | None = None,
+    ) -> None:
         self.market = market
         self.books = books
         self.kind: MarketKind = kind
+        self._recording = recording
 
     @property
     def names(self) -> Iterable[str]:
@@ -81,8 +91,13 @@ class MarketData:
         return span_of(params, self.market.now_ms(), length * limit)
 
     def depth(self, params: Params, limit: int) -> dict[str, Any]:
-        """Return a book snapshot."""
+        """Return a book snapshot: the recording's where it has the symbol."""
         name, spec = symbol_of(params, self.market, self.kind)
+        if self._recording is not None and self._recording.prices(self.kind, name):
+            recorded = self._recording.depth(self.kind, name, limit)
+            if recorded is None:
+                raise RequestError(_NOT_RECORDED, f"The recording has no book of {name}.")
+            return recorded
         levels = min(limit, MAX_LEVELS)
         book = self.books.at(self.kind, name, self.market.now_ms(), levels)
         return {

@@ -9,6 +9,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from external_layers.replay.exchange import ReplayExchange
+from external_layers.replay.recording import Key, key_of
 from external_layers.replay.stream_names import (
     Route,
     Stream,
@@ -112,11 +113,22 @@ class Hub:
             key: self._seen_ms.get(key, min(each.since_ms[key[1]] for each in connections))
             for key, connections in readers.items()
         }
+        played = self._played()
         for key, connections in readers.items():
             stream = connections[0].streams[key[1]]
             after, self._seen_ms[key] = self._seen_ms[key], now_ms
-            if now_ms > after:
+            if self._exchange.recording is not None and self._exchange.recording.carries(stream):
+                self._push(key[1], connections, played[key_of(stream)])
+            elif now_ms > after:
                 self._push(key[1], connections, self._events.between(stream, after, now_ms))
+
+    def _played(self) -> dict[Key, list[Any]]:
+        """Return what the recording sends in this turn, by stream."""
+        found: dict[Key, list[Any]] = defaultdict(list)
+        if self._exchange.recording is not None:
+            for frame in self._exchange.recording.due():
+                found[frame.key].append(frame.payload)
+        return found
 
     def disconnect(self) -> int:
         """Drop every connection without a closing handshake; return how many there were."""

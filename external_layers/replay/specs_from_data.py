@@ -6,9 +6,10 @@ from typing import Final
 
 import numpy as np
 
+from external_layers.binance.messages import MarketKind
 from external_layers.replay.minutes import DAY_MINUTES, Floats
 from external_layers.replay.refinement import Bars
-from external_layers.replay.symbols import QUOTE, MarketKind, SymbolSpec, known_symbols
+from external_layers.replay.symbols import QUOTE, SymbolSpec, known_symbols
 
 _SAMPLE: Final = 2_000
 _MOST_DECIMALS: Final = 8

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from external_layers.binance.messages import MarketKind
 from external_layers.replay.candles import INTERVALS
-from external_layers.replay.symbols import MarketKind
 
 Category = Literal["public", "market", "all", "none"]
 

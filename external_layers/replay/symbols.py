@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 
-MarketKind = Literal["spot", "futures"]
+from external_layers.binance.messages import MarketKind
+
 KINDS: Final[tuple[MarketKind, MarketKind]] = ("spot", "futures")
 QUOTE: Final = "USDT"
 

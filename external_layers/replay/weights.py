@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from external_layers.binance.messages import MarketKind
 from external_layers.replay.minutes import MINUTE_MS
-from external_layers.replay.symbols import MarketKind
 
 LIMITS: Final[dict[MarketKind, int]] = {"spot": 6_000, "futures": 2_400}
 

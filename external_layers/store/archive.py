@@ -42,7 +42,7 @@ from scalp_strategy.contract.archive import (
 )
 from scalp_strategy.contract.component import Component
 from scalp_strategy.errors import ContractViolation, StoreError
-from scalp_strategy.setting_groups.sidecar import ArchiveSettings
+from scalp_strategy.setting_groups.store import ArchiveSettings
 
 _LOCK: Final = ".lock"
 

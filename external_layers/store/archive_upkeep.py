@@ -29,7 +29,7 @@ from scalp_strategy.contract.archive import (
     visible,
 )
 from scalp_strategy.errors import PayloadError, StoreError
-from scalp_strategy.setting_groups.sidecar import ArchiveSettings
+from scalp_strategy.setting_groups.store import ArchiveSettings
 
 _EXPIRED: Final = "expired-"
 

@@ -22,22 +22,9 @@ from external_layers.store.archive_table import valid_text
 from external_layers.store.event import Event, Fact, from_line, to_line
 from external_layers.store.lock import FileLock
 from scalp_strategy.errors import PayloadError, StoreError
-from scalp_strategy.setting_groups.base import Group, setting
+from scalp_strategy.setting_groups.store import EventSettings
 
 _DIGITS: Final = 20
-
-
-class EventSettings(Group):
-    """How numbered events are kept."""
-
-    kept: int = setting(10_000, "Newest events that are kept and served.", ge=10, le=1_000_000)
-    is_synced: bool = setting(True, "Wait for the disk at each event: a power cut loses none.")
-    reserve: int = setting(
-        1_000,
-        "Numbers reserved ahead: events that a full disk may leave in memory.",
-        ge=10,
-        le=1_000_000,
-    )
 
 
 class EventLog:

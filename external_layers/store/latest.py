@@ -6,28 +6,9 @@ from typing import Final
 
 from external_layers.store.latest_rows import Candle, kept, merged_candles, newest_of_each
 from scalp_strategy.contract.component import Component
-from scalp_strategy.setting_groups.base import Group, setting
+from scalp_strategy.setting_groups.store import LatestSettings
 
 _MS_PER_S: Final = 1_000
-
-
-class LatestSettings(Group):
-    """How long latest values live, and how long a store may take."""
-
-    score_ttl_s: int = setting(
-        86_400, "Seconds after which a component that was not renewed is gone.", ge=60, le=2_592_000
-    )
-    layer_ttl_s: dict[str, int] = setting({}, "The same for single layers, by name.")
-    candle_ttl_s: int = setting(
-        86_400, "Seconds after which candles that were not renewed are gone.", ge=60, le=2_592_000
-    )
-    candle_rows: int = setting(499, "Candles kept of each pair and timeframe.", ge=1, le=5_000)
-    timeout_s: float = setting(0.5, "Seconds a call may take in all.", gt=0, le=10)
-    events_kept: int = setting(10_000, "Events kept in the stream, roughly.", ge=10, le=1_000_000)
-
-    def ttl_s(self, layer: str) -> int:
-        """Return the lifetime of a layer's components in seconds."""
-        return self.layer_ttl_s.get(layer, self.score_ttl_s)
 
 
 class LatestStore(ABC):

@@ -25,10 +25,11 @@ from redis.exceptions import RedisError, ResponseError
 
 from external_layers.store.archive_table import valid_text
 from external_layers.store.event import Event
-from external_layers.store.latest import LatestSettings, LatestStore, MemoryLatest
+from external_layers.store.latest import LatestStore, MemoryLatest
 from external_layers.store.latest_rows import Candle, newest_of_each
 from scalp_strategy.contract.component import Component, from_wire, to_wire
 from scalp_strategy.errors import ConfigError, PayloadError, StoreError
+from scalp_strategy.setting_groups.store import LatestSettings
 
 PREFIX: Final = "scalp:v1"
 Value = bytes | str | None

@@ -128,7 +128,9 @@ def from_wire(row: Any) -> Component:
     if version != SCHEMA_VERSION:
         raise PayloadError(f"component of schema {version!r}, {SCHEMA_VERSION} is understood")
     texts, times = (layer, name, pair, reason, flags), (observed, available)
-    if not all(type(text) is str for text in texts) or not all(type(one) is int for one in times):
+    is_typed = all(type(text) is str for text in texts) and all(type(one) is int for one in times)
+    scores = [one for one in (long, short) if one is not None]
+    if not is_typed or observed < 0 or not all(type(one) in (int, float) for one in scores):
         raise PayloadError(f"no component: {str(row)[:120]}")
     try:
         return Component(

@@ -1,10 +1,12 @@
-"""Settings of the sidecar: its address, its market feed, its archive; the strategy's reader too."""
+"""Settings of the sidecar: its address and its market feed, and how the strategy reads it."""
 
 from typing import Literal, Self
 
 from pydantic import model_validator
 
 from scalp_strategy.setting_groups.base import Group, setting
+from scalp_strategy.setting_groups.history import BackfillSettings, RecorderSettings
+from scalp_strategy.setting_groups.store import ArchiveSettings, EventSettings, LatestSettings
 
 
 class FeedSettings(Group):
@@ -81,6 +83,25 @@ class FeedSettings(Group):
         le=1_024,
     )
     max_frame_mb: float = setting(4.0, "Megabytes of a stream's message at most.", gt=0, le=64)
+    max_ahead_ms: int = setting(
+        60_000, "A message from further in the future is dropped.", ge=0, le=3_600_000
+    )
+    max_behind_ms: int = setting(
+        3_600_000, "A message from further in the past is dropped.", ge=1_000, le=86_400_000
+    )
+    book_distance_pct: float = setting(
+        10.0, "Levels further from the best are forgotten.", gt=0, le=100
+    )
+    book_max_levels: int = setting(20_000, "Levels of a side kept at most.", ge=1_000, le=1_000_000)
+    book_trim_every: int = setting(
+        1_000, "Updates of a book after which it is trimmed.", ge=1, le=1_000_000
+    )
+    book_max_waiting: int = setting(
+        1_000, "Updates that wait for a snapshot; beyond it the oldest go.", ge=10, le=100_000
+    )
+    book_max_stale: int = setting(
+        200, "Stale updates in a row after which a book starts anew.", ge=1, le=100_000
+    )
     book_levels: int = setting(1_000, "Levels of a book snapshot.", ge=20, le=5_000)
     snapshot_every_s: float = setting(
         10.0, "Seconds between two snapshots of one book at least.", gt=0, le=3_600
@@ -90,33 +111,15 @@ class FeedSettings(Group):
     )
 
 
-class ArchiveSettings(Group):
-    """How the archive of components is kept."""
-
-    flush_s: float = setting(
-        10.0, "Seconds after which new rows are written: what a kill can lose.", gt=0, le=3_600
-    )
-    max_rows: int = setting(
-        500_000,
-        "Rows that wait for a full disk, about 0.4 kB each; beyond it the oldest go.",
-        ge=1_000,
-        le=100_000_000,
-    )
-    merge_parts: int = setting(60, "Parts of a day from which they are merged.", ge=2, le=10_000)
-    retention_days: int = setting(800, "Days that are kept.", ge=1, le=36_500)
-    group_rows: int = setting(
-        8_192,
-        "Rows from which a row group ends with its pair: few = a pair is read faster.",
-        ge=1,
-        le=262_144,
-    )
-
-
 class SidecarSettings(Group):
     """The companion service, and how the strategy reads it."""
 
     feed: FeedSettings = FeedSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    events: EventSettings = EventSettings()
+    latest: LatestSettings = LatestSettings()
+    recorder: RecorderSettings = RecorderSettings()
+    backfill: BackfillSettings = BackfillSettings()
     url: str = setting(
         "", "Where the strategy asks for scores, e.g. http://127.0.0.1:8090; empty = nowhere."
     )

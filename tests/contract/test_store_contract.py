@@ -9,9 +9,10 @@ from math import nan
 import pytest
 from redis.asyncio import Redis
 
-from external_layers.store.latest import LatestSettings, LatestStore, MemoryLatest
+from external_layers.store.latest import LatestStore, MemoryLatest
 from external_layers.store.redis_latest import RedisLatest
 from scalp_strategy.contract.component import MARKET_WIDE
+from scalp_strategy.setting_groups.store import LatestSettings
 from tests.support.services import redis_url
 from tests.unit.external_layers.store.samples import BTC, ETH, NOON_MS, bits, component
 

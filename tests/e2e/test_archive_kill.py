@@ -11,8 +11,8 @@ from pathlib import Path
 
 from external_layers.store.archive import ArchiveWriter
 from external_layers.store.archive_reader import ArchiveReader
-from external_layers.store.events import EventLog, EventSettings
-from scalp_strategy.setting_groups.sidecar import ArchiveSettings
+from external_layers.store.events import EventLog
+from scalp_strategy.setting_groups.store import ArchiveSettings, EventSettings
 from tests.unit.external_layers.store.samples import NOON_MS, component
 
 DAY_MS = 86_400_000

@@ -15,7 +15,7 @@ from external_layers.store.latest_rows import kept, merged_candles, newest_of_ea
 from external_layers.store.merge_plan import newest_to_merge
 from scalp_strategy.contract.archive import day_of
 from scalp_strategy.contract.component import Component
-from scalp_strategy.setting_groups.sidecar import ArchiveSettings
+from scalp_strategy.setting_groups.store import ArchiveSettings
 from tests.unit.external_layers.store.samples import NOON_MS, bits, component
 
 MIDNIGHT_MS = NOON_MS + 43_200_000

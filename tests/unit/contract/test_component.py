@@ -74,7 +74,20 @@ def test_a_broken_component_cannot_be_made(changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("place", "value"),
-    [(0, 7), (3, "many"), (3, 101), (4, None), (5, 1.5), (5, True), (6, 0), (7, None), (9, 2)],
+    [
+        (0, 7),
+        (3, "many"),
+        (3, 101),
+        (4, None),
+        (5, 1.5),
+        (5, True),
+        (6, 0),
+        (7, None),
+        (9, 2),
+        (3, "71"),
+        (4, True),
+        (5, -1),
+    ],
 )
 def test_a_broken_row_is_a_payload_error(place: int, value: Any) -> None:
     row = [*ROW]

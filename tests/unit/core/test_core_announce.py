@@ -7,10 +7,11 @@ import pytest
 from scalp_strategy.analysed import AnalysedPair
 from scalp_strategy.announce import announcement, summary
 from scalp_strategy.confluence import confluence
-from scalp_strategy.contract import TIER_MEDIUM
+from scalp_strategy.contract import TIER_MEDIUM, Component
 from scalp_strategy.decision import DecisionDesk
 from scalp_strategy.entries import stop_columns
 from scalp_strategy.errors import ContractViolation
+from scalp_strategy.layers.series import series_of
 from scalp_strategy.settings import Settings
 from scalp_strategy.technical import technical_layer
 from tests.support.host_stub import CANDLE, CLOSE, MARKET, PAIR, StubHost, desk_of
@@ -24,6 +25,18 @@ class Rooms:
 
     desk: DecisionDesk
     host: StubHost
+    layers: "Said"
+
+
+@dataclass
+class Said:
+    """Components that are known; a source of the layers."""
+
+    components: tuple[Component, ...] = ()
+
+    def series(self, layer, pair, since_ms, until_ms):
+        own = [one for one in self.components if (one.layer, one.pair) == (layer, pair)]
+        return {one.name: series_of([one]) for one in own if one.available_at_ms <= until_ms}
 
 
 def candles() -> pd.DataFrame:
@@ -61,7 +74,7 @@ def decided(side="long", **columns):
     desk = desk_of(host=(host := StubHost()))
     desk.offer(AnalysedPair(PAIR, frame.assign(**last | columns), Settings()))
     (decision,) = desk.decide(CLOSE, [PAIR])
-    return decision, Rooms(desk, host)
+    return decision, Rooms(desk, host, Said())
 
 
 @pytest.mark.parametrize("side", ["long", "short"])
@@ -118,6 +131,18 @@ def test_layers_that_spoke_are_shown():
     assert "On-Chain: no data" in text
     assert "Regime: RISK ON" in text  # a lone underscore would lose the message
     assert "Order Flow: 19/100" in announcement(*decided("short", **columns))
+
+
+def test_a_layer_says_why():
+    decision, rooms = decided(orderflow_long=81.0, orderflow_short=19.0, orderflow_reliability=1.0)
+    close_ms = int(CLOSE.timestamp() * 1_000)
+    why = "Aggressive buying 73% of volume"
+    known = Component("orderflow", "trade_flow", PAIR, 81.0, 19.0, close_ms, close_ms, why)
+    late = Component("orderflow", "funding_rate", PAIR, 80.0, 30.0, close_ms, close_ms + 1, "late")
+    rooms.layers = Said((known, late))
+    text = announcement(decision, rooms)
+    assert why in text
+    assert "late" not in text
 
 
 def test_a_capped_tier_says_why():

@@ -2,11 +2,11 @@
 
 import pytest
 
+from external_layers.binance.messages import MarketKind
 from external_layers.replay.exchange import ReplayExchange
 from external_layers.replay.moves import PriceMove
 from external_layers.replay.stream_names import Stream, category_of, parse_route, parse_stream
 from external_layers.replay.streams import StreamEvents
-from external_layers.replay.symbols import MarketKind
 from tests.unit.external_layers.replay.conftest import NOW_MS, Clock
 
 

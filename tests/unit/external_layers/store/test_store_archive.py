@@ -24,7 +24,7 @@ from scalp_strategy.contract.archive import (
     span_of_file,
 )
 from scalp_strategy.errors import ConfigError, ContractViolation, PayloadError, StoreError
-from scalp_strategy.setting_groups.sidecar import ArchiveSettings
+from scalp_strategy.setting_groups.store import ArchiveSettings
 from tests.unit.external_layers.store.full_disk import largest_file
 from tests.unit.external_layers.store.samples import BTC, ETH, NOON_MS, bits, component, is_unknown
 

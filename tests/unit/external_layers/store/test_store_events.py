@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from external_layers.store.event import Event, from_line, to_line
-from external_layers.store.events import EventLog, EventSettings
+from external_layers.store.events import EventLog
 from scalp_strategy.errors import ConfigError, PayloadError, StoreError
+from scalp_strategy.setting_groups.store import EventSettings
 from tests.unit.external_layers.store.full_disk import largest_file
 from tests.unit.external_layers.store.samples import BTC, NOON_MS
 

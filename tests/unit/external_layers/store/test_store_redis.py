@@ -11,10 +11,10 @@ import pytest
 from redis import Redis as Client
 
 from external_layers.store.event import Event
-from external_layers.store.latest import LatestSettings
 from external_layers.store.redis_latest import RedisLatest
 from scalp_strategy.contract.component import to_wire
 from scalp_strategy.errors import ConfigError, StoreError
+from scalp_strategy.setting_groups.store import LatestSettings
 from tests.support.services import redis_url
 from tests.unit.external_layers.store.samples import BTC, ETH, NOON_MS, bits, component
 

@@ -1,0 +1,47 @@
+"""Settings of the sidecar's recorder and backfill."""
+
+from scalp_strategy.setting_groups.base import Group, setting
+
+
+class RecorderSettings(Group):
+    """How raw frames are kept."""
+
+    flush_s: float = setting(
+        2.0, "Seconds after which frames are on disk: what a kill can lose.", gt=0, le=60
+    )
+    max_file_mb: float = setting(
+        64.0, "Compressed size from which a new file is begun.", gt=0, le=4_096
+    )
+    max_file_minutes: float = setting(
+        60.0, "Recorded time from which a new file is begun.", gt=0, le=1_440
+    )
+    max_waiting_mb: float = setting(
+        64.0, "Frames that wait to be written; beyond it new ones are lost.", gt=0, le=4_096
+    )
+    retry_s: float = setting(
+        30.0, "Seconds until a disk that refused is tried again.", gt=0, le=3_600
+    )
+    level: int = setting(6, "Compression level.", ge=1, le=9)
+    snapshot_minutes: float = setting(
+        30.0, "Minutes between two book snapshots of a symbol.", gt=0, le=1_440
+    )
+
+
+class BackfillSettings(Group):
+    """How an order-flow archive is made from the exchange's daily files.
+
+    A file says when something was true, not when it could be known; the delays stand for that.
+    """
+
+    trade_delay_ms: int = setting(
+        100, "From a trade to its arrival on a live stream.", ge=0, le=60_000
+    )
+    open_interest_delay_s: int = setting(
+        60, "From the time of an open-interest row to when it could be read.", ge=0, le=3_600
+    )
+    funding_delay_s: int = setting(
+        60, "From a funding settlement to when its rate could be read.", ge=0, le=3_600
+    )
+    retries: int = setting(4, "Tries of a download after the first.", ge=0, le=20)
+    retry_first_s: float = setting(1.0, "First wait; each is twice the last.", gt=0, le=60)
+    timeout_s: float = setting(60.0, "Seconds a download may stand still.", gt=0, le=600)

@@ -1,0 +1,169 @@
+"""Which row is known at a close, and what the columns make of it: by hand."""
+
+from collections.abc import Mapping
+from math import nan
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scalp_strategy.contract import MARKET_WIDE, Component
+from scalp_strategy.layers import horizon_ms, layer_frame, layer_reasons, rules_of
+from scalp_strategy.layers.series import (
+    ComponentSeries,
+    between,
+    joined,
+    known_rows,
+    overlaid,
+    pick,
+    series_of,
+)
+from scalp_strategy.settings import Settings, with_overrides
+from tests.unit.layers.evidence import BTC, CANDLE_MS, START_MS, candle_dates, component
+
+SETTINGS = Settings()
+DAY_MS = 86_400_000
+CLOSES = START_MS + CANDLE_MS * np.arange(4)
+NUMBERS = ["orderflow_long", "orderflow_short", "orderflow_reliability"]
+
+
+class Held:
+    """A source that holds these components and nothing else."""
+
+    def __init__(self, *components: Component) -> None:
+        self.components = components
+
+    def series(
+        self, layer: str, pair: str, since_ms: int, until_ms: int
+    ) -> Mapping[str, ComponentSeries]:
+        own = [one for one in self.components if (one.layer, one.pair) == (layer, pair)]
+        names = {one.name for one in own}
+        whole = {name: series_of([one for one in own if one.name == name]) for name in names}
+        return between(whole, since_ms, until_ms)
+
+
+def frame(*components: Component, count: int = 4, settings: Settings = SETTINGS) -> pd.DataFrame:
+    return layer_frame(Held(*components), BTC, candle_dates(count), settings)
+
+
+def picked_long(series: ComponentSeries, horizon: int = DAY_MS) -> list[float]:
+    return pick(series, known_rows(series, CLOSES, horizon)).long.tolist()
+
+
+def test_a_row_is_known_from_its_own_instant_on() -> None:
+    exactly = series_of([component(START_MS + CANDLE_MS, 60.0)])
+    late = series_of([component(START_MS + CANDLE_MS + 1, 60.0)])
+    np.testing.assert_array_equal(picked_long(exactly), [nan, 60, 60, 60])
+    np.testing.assert_array_equal(picked_long(late), [nan, nan, 60, 60])
+
+
+def test_of_a_tie_the_last_one_given_wins() -> None:
+    rows = [component(START_MS, 10.0), component(START_MS, 20.0), component(START_MS - 1, 30.0)]
+    assert picked_long(series_of(rows)) == [20.0] * 4
+    assert picked_long(joined([series_of(rows[:2]), series_of(rows[:1])])) == [10.0] * 4
+
+
+def test_a_row_that_is_not_renewed_is_forgotten_after_the_horizon() -> None:
+    series = series_of([component(START_MS, 60.0)])
+    assert np.isnan(picked_long(series, horizon=CANDLE_MS * 2)).tolist() == [False] * 3 + [True]
+
+
+def test_only_what_a_close_can_see_is_kept() -> None:
+    rows = [component(START_MS + step * 15_000, step) for step in range(1, 61)]
+    kept = series_of(rows)
+    assert (kept.available_ms.tolist(), kept.long.tolist()) == ([START_MS + CANDLE_MS], [60.0])
+
+
+def test_the_pairs_own_row_wins_even_when_it_is_unknown_or_older() -> None:
+    own = series_of([component(START_MS + CANDLE_MS, nan, short=nan)])
+    market = series_of([component(START_MS, 40.0), component(START_MS + 2 * CANDLE_MS, 45.0)])
+    series, rows = overlaid(own, market, CLOSES, DAY_MS)
+    np.testing.assert_array_equal(pick(series, rows).long, [40, nan, nan, nan])
+
+
+def test_the_columns_by_hand() -> None:
+    # Trade flow (0.30) 12 s old: reliability 1; book imbalance (0.25) 60 s old: 0.4.
+    rows = [
+        component(START_MS - 12_000, 80.0),
+        component(START_MS - 60_000, 60.0, name="book_imbalance"),
+    ]
+    out = frame(*rows, count=1).iloc[0]
+    assert out["orderflow_long"] == pytest.approx((0.30 * 80 + 0.25 * 60) / 0.55)
+    assert out["orderflow_reliability"] == pytest.approx(0.30 * 1.0 + 0.25 * 0.4)
+
+
+def test_a_layer_without_data_is_silent_and_never_zero() -> None:
+    out = frame()
+    assert list(out.columns) == NUMBERS
+    assert out[NUMBERS[:2]].isna().all().all()
+    assert (out["orderflow_reliability"] == 0.0).all()
+
+
+def test_rows_of_another_pair_or_layer_say_nothing() -> None:
+    other_pair = component(START_MS, pair="ETH/USDT:USDT")
+    other_layer = component(START_MS, layer="onchain")
+    assert frame(other_pair, other_layer)["orderflow_long"].isna().all()
+
+
+def test_a_market_wide_row_speaks_for_every_pair() -> None:
+    assert frame(component(START_MS, 80.0, pair=MARKET_WIDE))["orderflow_long"].iloc[0] == 80.0
+
+
+def test_the_index_is_that_of_the_dates_in_any_unit() -> None:
+    dates = candle_dates(3)
+    expected = layer_frame(Held(component(START_MS)), BTC, dates, SETTINGS)
+    moved = dates.dt.as_unit("ns").set_axis([7, 3, 9])
+    out = layer_frame(Held(component(START_MS)), BTC, moved, SETTINGS)
+    assert list(out.index) == [7, 3, 9]
+    pd.testing.assert_frame_equal(out.reset_index(drop=True), expected)
+
+
+def test_no_candles_give_no_rows() -> None:
+    out = frame(component(START_MS), count=0)
+    assert (len(out), list(out.columns)) == (0, NUMBERS)
+
+
+def test_a_state_holds_while_its_component_is_fresh() -> None:
+    # Trade flow says nothing any more after 300 s, funding for a day.
+    brief = component(START_MS, flags=("regime=RISK_OFF",))
+    long_lived = component(START_MS, name="funding_rate", flags=("regime=RISK_ON",))
+    assert frame(brief)["regime"].tolist() == ["RISK_OFF", None, None, None]
+    assert frame(long_lived)["regime"].tolist() == ["RISK_ON"] * 4
+    # The first rule's state wins: trade flow stands before funding.
+    assert frame(brief, long_lived)["regime"].tolist() == ["RISK_OFF"] + ["RISK_ON"] * 3
+
+
+def test_a_state_needs_no_score_and_no_rule() -> None:
+    row = component(START_MS + CANDLE_MS, nan, short=nan, name="x", flags=("macro=DANGER", "odd"))
+    out = frame(row)
+    assert out["macro"].tolist() == [None, "DANGER", "DANGER", "DANGER"]
+    assert "regime" not in out
+    assert out["orderflow_long"].isna().all()
+
+
+def test_vanishing_liquidity_costs_both_sides_where_it_is_flagged() -> None:
+    rows = [
+        component(START_MS, 80.0, name="funding_rate", flags=("vanishing",)),
+        component(START_MS + CANDLE_MS, 80.0, name="funding_rate"),
+    ]
+    assert frame(*rows)["orderflow_long"].tolist() == [60.0, 80.0, 80.0, 80.0]
+
+
+def test_the_horizon_spans_the_slowest_component_and_the_opposition() -> None:
+    (rules,) = rules_of(SETTINGS)
+    assert horizon_ms(rules, SETTINGS) == DAY_MS
+    longer = with_overrides(SETTINGS, {"confluence.opposition_max_age_s": 100_000})
+    assert horizon_ms(rules, longer) == 100_000_000
+
+
+def test_reasons_come_heaviest_first_and_of_known_layers_only() -> None:
+    rows = [
+        component(START_MS - 1_000, 55.0, reason="flow"),
+        component(START_MS - 1_000, 95.0, name="book_imbalance", reason="book"),
+        component(START_MS + 1, 0.0, name="large_orders", reason="tomorrow"),
+    ]
+    score = layer_reasons(Held(*rows), BTC, START_MS, "orderflow", SETTINGS)
+    assert score.reasons == ("book", "flow")
+    assert score.ages_s == {"book_imbalance": 1.0, "trade_flow": 1.0}
+    none = layer_reasons(Held(*rows), BTC, START_MS, "technical", SETTINGS)
+    assert (none.reasons, none.reliability) == ((), 0.0)
