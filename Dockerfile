@@ -12,7 +12,7 @@ RUN /opt/scalp/bin/freqtrade install-ui || echo "FreqUI could not be had; the AP
 FROM python:3.11-slim
 ENV PATH=/opt/scalp/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN useradd --uid 1000 --create-home trader \
- && install -d -o trader -g trader /app /app/user_data /app/user_data/shared
+ && install -d -o trader -g trader /app /app/state /app/user_data
 COPY --from=build /opt/scalp /opt/scalp
 WORKDIR /app
 COPY --chown=trader:trader config config

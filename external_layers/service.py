@@ -133,7 +133,7 @@ class Sidecar:
         loops.whenever(self._until_wanted_changes, "pairs", self._watch_pairs)
         loops.every(_CANDLES_S, "candles", self.upkeep.fill_candles)
         loops.every(_BOOKS_S, "books", self.upkeep.sync_books)
-        loops.every(settings.feed.open_interest_poll_s, "open interest", self._poll_open_interest)
+        loops.every(_CANDLES_S, "open interest", self._poll_open_interest)
         loops.whenever(self._until_grid, "scores", self._publish)
         loops.every(settings.archive.flush_s, "archive", self._flush)
         loops.every(_MERGE_S, "merging", self._merge)

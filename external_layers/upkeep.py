@@ -59,6 +59,7 @@ class Upkeep:
         self._settings = settings
         self._now_ms = now_ms
         self._not_before: dict[str, int] = {}
+        self._polled_ms: dict[str, int] = {}
         self._without_open_interest: set[str] = set()
 
     @property
@@ -95,15 +96,24 @@ class Upkeep:
         await _all([self._sync(symbol) for symbol in due])
 
     async def poll_open_interest(self, perpetuals: Collection[str]) -> None:
-        """Ask for the open interest of every watched perpetual.
+        """Ask for the open interest of the watched perpetuals that are due; new ones are at once.
 
         Raises
         ------
         ScalpError
             The first of the errors, after every question was asked.
         """
+        now, watched = self._now_ms(), self._watch.symbols
+        self._polled_ms = {name: at for name, at in self._polled_ms.items() if name in watched}
+        every_ms = self._settings.sidecar.feed.open_interest_poll_s * _MS_PER_S
         wanted = set(perpetuals) - self._without_open_interest
-        await _all([self._poll(symbol) for symbol in self._watch.symbols if symbol in wanted])
+        due = [
+            symbol
+            for symbol in watched
+            if symbol in wanted and now - self._polled_ms.get(symbol, -every_ms) >= every_ms
+        ]
+        self._polled_ms |= dict.fromkeys(due, now)
+        await _all([self._poll(symbol) for symbol in due])
 
     async def _fill(self, symbol: str, timeframe: str, rows: int) -> None:
         payload = await self._ask(self._rest, klines_question(self.kind, symbol, timeframe, rows))
