@@ -149,7 +149,9 @@ def combine(components: Iterable[Component], rules: LayerRules, at_ms: int) -> L
                 current[one.name] = one
     picked = {name: _picked(one) for name, one in current.items()}
     columns = combine_columns(picked, rules, np.array([at_ms], dtype=np.int64))
-    known = {name: one for name, one in current.items() if one.is_known}
+    known = {
+        name: one for name, one in current.items() if one.is_known and _is_fresh(one, rules, at_ms)
+    }
     return LayerScore(
         float(columns.long[0]),
         float(columns.short[0]),
@@ -177,6 +179,12 @@ def _freshness(rule: ComponentRule, age_ms: Ints) -> Floats:
     steps = np.array(rule.freshness, dtype=np.float64)
     fresh: Floats = steps[np.searchsorted(ages_ms, age_ms, side="right")]
     return fresh
+
+
+def _is_fresh(one: Component, rules: LayerRules, at_ms: int) -> bool:
+    age_ms = np.array([at_ms - one.observed_at_ms], dtype=np.int64)
+    own = [rule for rule in rules.components if rule.name == one.name]
+    return not own or bool(_freshness(own[0], age_ms)[0] > 0.0)
 
 
 def _penalty(

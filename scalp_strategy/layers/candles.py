@@ -56,6 +56,19 @@ def candle_frame(rows: Floats) -> DataFrame:
     return DataFrame({"date": opens, **values})
 
 
+def unbroken_until(rows: Floats, timeframe: str) -> int:
+    """Return when the last candle before the first hole closed, epoch milliseconds.
+
+    `rows` are candles oldest first; of none it is 0.
+    """
+    if not len(rows):
+        return 0
+    step = TIMEFRAMES_MS[timeframe]
+    holes = np.flatnonzero(np.diff(rows[:, 0]) != step)
+    last = int(holes[0]) if len(holes) else -1
+    return int(rows[last, 0]) + step
+
+
 def no_candles() -> Floats:
     """Return an empty array of candles."""
     return np.empty((0, 1 + len(_COLUMNS)))

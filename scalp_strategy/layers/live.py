@@ -5,7 +5,7 @@ What is kept fades by its age, so an outage lowers the scores' reliability and n
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ from scalp_strategy.layers.candles import (
     candle_frame,
     merged_candles,
     no_candles,
+    unbroken_until,
 )
 from scalp_strategy.layers.columns import horizon_ms, rules_of
 from scalp_strategy.layers.http_transport import HttpTransport
@@ -37,6 +38,7 @@ from scalp_strategy.settings import Settings
 logger = logging.getLogger(__name__)
 
 _MS_PER_S: Final = 1_000
+_PAIRS_AT_ONCE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class LiveSource:
         self._rows: dict[tuple[str, str], dict[str, ComponentSeries]] = {}
         self._candles: dict[tuple[str, str], Floats] = {}
         self._held_ms: dict[str, int] = {}
+        self._late: set[str] = set()
         self._call = BoundedCall()
         self._problem: str | None = None
         self._is_dropping = False
@@ -142,6 +145,7 @@ class LiveSource:
         for answer in answers:
             self._take(answer)
         complete = self._mark_held(close_ms, asks, answers)
+        self._mark_late(close_ms, answers)
         if answers:
             self._forget(close_ms)
         dropped = sum(answer.dropped for answer in answers)
@@ -186,18 +190,28 @@ class LiveSource:
         A pair is new too when it was away for too long, or the time was set back. Its candles,
         and those of a pair for which the sidecar is still gathering them, are asked for as a whole.
         """
-        missing = tuple(pair for pair in pairs if self._held_ms.get(pair) != close_ms)
-        if not missing:
-            return []
+        missing = [
+            pair for pair in pairs if self._held_ms.get(pair) != close_ms or pair in self._late
+        ]
         if self._transport is None or not self._transport.has_history:
-            return [Ask(missing, close_ms)]
+            return _in_parts(missing, close_ms)
         start = close_ms - self._window_ms
-        known = tuple(p for p in missing if start <= self._held_ms.get(p, -1) < close_ms)
-        new = tuple(pair for pair in missing if pair not in known)
-        whole = new + tuple(pair for pair in known if self._is_short_of_candles(pair))
-        since = min((self._held_ms[pair] for pair in known), default=start)
-        asks = [Ask(known, close_ms, since), Ask(new, close_ms, start), Ask(whole, close_ms)]
-        return [ask for ask in asks if ask.pairs]
+        since = {pair: self._complete_ms(pair) for pair in missing}
+        known = [pair for pair in missing if start <= since[pair] < close_ms]
+        new = [pair for pair in missing if pair not in known]
+        whole = new + [pair for pair in known if self._is_short_of_candles(pair)]
+        return [
+            *_in_parts(known, close_ms, min((since[pair] for pair in known), default=start)),
+            *_in_parts(new, close_ms, start),
+            *_in_parts(whole, close_ms),
+        ]
+
+    def _complete_ms(self, pair: str) -> int:
+        """Return up to when a pair's rows and candles are without a hole, -1 for a new pair."""
+        held = self._held_ms.get(pair, -1)
+        rows = {frame: self._candles.get((pair, frame)) for frame in TIMEFRAMES_MS}
+        ends = [unbroken_until(each, frame) for frame, each in rows.items() if each is not None]
+        return min([held, *ends])
 
     def _is_short_of_candles(self, pair: str) -> bool:
         counts = [len(self._candles.get((pair, frame), ())) for frame in TIMEFRAMES_MS]
@@ -205,11 +219,13 @@ class LiveSource:
 
     def _answers(self, transport: Transport, asks: list[Ask]) -> tuple[list[Answer], str | None]:
         """Answers in time, and what went wrong; state is not touched in the thread."""
+        answers: list[Answer] = []
         try:
-            return self._call.run(lambda: _fetched(transport, asks), self._timeout_s)
+            problem = self._call.run(lambda: _fetch(transport, asks, answers), self._timeout_s)
         except Exception as error:  # noqa: BLE001  # whatever it is, the last scores must serve
             transport.drop()
-            return [], _text(error)
+            problem = _text(error)
+        return answers.copy(), problem
 
     def _take(self, answer: Answer) -> None:
         by_name: dict[tuple[str, str, str], list[Component]] = defaultdict(list)
@@ -237,10 +253,18 @@ class LiveSource:
                 complete += min(until) == close_ms
         return complete
 
+    def _mark_late(self, close_ms: int, answers: list[Answer]) -> None:
+        """Note the pairs that have candles, but not those that ended at the close: ask again."""
+        for pair in {pair for answer in answers for pair in answer.pairs}:
+            has_candles = any((pair, frame) in self._candles for frame in TIMEFRAMES_MS)
+            is_late = has_candles and self._complete_ms(pair) < close_ms
+            (self._late.add if is_late else self._late.discard)(pair)
+
     def _forget(self, close_ms: int) -> None:
         """Drop what is too old, and what is of a later time than this: the clock was set back."""
         start = close_ms - self._kept_ms
         self._held_ms = {pair: at for pair, at in self._held_ms.items() if start <= at <= close_ms}
+        self._late &= self._held_ms.keys()
         pairs = {*self._held_ms, MARKET_WIDE}
         self._rows = {
             key: between(held, start, close_ms)
@@ -269,15 +293,21 @@ class LiveSource:
             self._is_dropping = dropped > 0
 
 
-def _fetched(transport: Transport, asks: list[Ask]) -> tuple[list[Answer], str | None]:
-    """Answers up to the first failure, and the failure."""
-    answers: list[Answer] = []
+def _fetch(transport: Transport, asks: list[Ask], answers: list[Answer]) -> str | None:
+    """Add the answers up to the first failure, and return the failure."""
     for ask in asks:
         try:
             answers.append(transport.fetch(ask))
         except ScalpError as error:
-            return answers, _text(error)
-    return answers, None
+            return _text(error)
+    return None
+
+
+def _in_parts(pairs: Sequence[str], close_ms: int, since_ms: int | None = None) -> list[Ask]:
+    """Questions for so few pairs each that one that is late does not cost the others' answers."""
+    starts = range(0, len(pairs), _PAIRS_AT_ONCE)
+    parts = (tuple(pairs[start : start + _PAIRS_AT_ONCE]) for start in starts)
+    return [Ask(part, close_ms, since_ms) for part in parts]
 
 
 def _text(error: Exception) -> str:

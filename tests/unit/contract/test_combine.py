@@ -85,6 +85,13 @@ def test_reasons_come_heaviest_first_and_never_from_the_unknown() -> None:
     assert combine([one("a", nan, nan, reason="?")], RULES, NOW).reasons == ()
 
 
+def test_what_is_too_old_to_count_gives_no_reason() -> None:
+    old = one("a", 90, 10, reason="long ago", observed_at_ms=NOW - 60_000)
+    score = combine([old, one("b", 70, 30, reason="now")], RULES, NOW)
+    assert score.reasons == ("now",)
+    assert score.ages_s == {"b": 0.0}
+
+
 def test_nothing_known_is_nan_and_no_reliability() -> None:
     score = combine([], RULES, NOW)
     assert isnan(score.long)

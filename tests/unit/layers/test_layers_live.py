@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from scalp_strategy.errors import ConfigError
@@ -88,8 +89,8 @@ def test_a_pair_without_enough_candles_is_asked_for_all_of_them_again(sidecar, u
     source.refresh(START_MS, [BTC, ETH])
     sidecar.asked.clear()
     source.refresh(CLOSE_2, [BTC, ETH])
-    pairs = {query["pairs"]: "since" in query for query in sidecar.asked}
-    assert pairs == {f"{BTC},{ETH}": True, ETH: False}
+    asked = {(query["pairs"], "since" in query) for query in sidecar.asked}
+    assert asked == {(BTC, True), (ETH, True), (ETH, False)}
 
 
 def test_without_a_token_none_is_sent(sidecar, url) -> None:
@@ -356,3 +357,35 @@ def test_a_token_that_cannot_be_sent_stops_at_start(token) -> None:
     with pytest.raises(ConfigError) as caught:
         live_source(settings_for("http://127.0.0.1:1"), {"SCALP_LAYERS_TOKEN": token})
     assert token not in str(caught.value)
+
+
+def test_a_candle_that_came_late_is_fetched_the_next_time(sidecar, url) -> None:
+    source = source_for(url)
+    source.refresh(START_MS, [BTC])
+    kept = sidecar.candles[BTC, "1m"]
+    late = next(row for row in kept if row[0] == CLOSE_2 - 60_000)
+    sidecar.candles[BTC, "1m"] = [row for row in kept if row is not late]
+    source.refresh(CLOSE_2, [BTC])
+    assert opens(source.candles(BTC, "1m"))[-1] == CLOSE_2 - 120_000
+    sidecar.candles[BTC, "1m"] = kept
+    source.refresh(CLOSE_2, [BTC])
+    assert opens(source.candles(BTC, "1m"))[-1] == CLOSE_2 - 60_000
+    sidecar.asked.clear()
+    source.refresh(CLOSE_2, [BTC])
+    assert sidecar.asked == []
+
+
+def test_a_hole_is_filled_when_the_sidecar_has_filled_it(sidecar, url) -> None:
+    source = source_for(url)
+    source.refresh(START_MS, [BTC])
+    kept = sidecar.candles[BTC, "5m"]
+    sidecar.candles[BTC, "5m"] = [row for row in kept if row[0] != CLOSE_2 - 600_000]
+    source.refresh(CLOSE_2, [BTC])
+    sidecar.candles[BTC, "5m"] = kept
+    source.refresh(CLOSE_2 + CANDLE_MS, [BTC])
+    found = opens(source.candles(BTC, "5m"))
+    assert set(np.diff(found)) == {300_000}
+
+
+def opens(frame) -> list[int]:
+    return list(frame["date"].dt.as_unit("ms").array.asi8)
