@@ -38,9 +38,13 @@ class CandleShelf:
     def add(self, row: Row) -> bool:
         """Take a closed candle; return whether it joins the last one without a hole.
 
-        One that is not newer is left out, and does not open a hole.
+        One that is older is left out, and does not open a hole; one of the same time wins, since
+        a stream says when a candle is closed and an answer does not.
         """
         if self._rows and row[0] <= self._rows[-1][0]:
+            if row[0] == self._rows[-1][0] and row != self._rows[-1]:
+                self._rows[-1] = row
+                self.revision += 1
             return True
         joins = not self._rows or row[0] == self.closed_ms
         self._rows.append(row)

@@ -12,6 +12,7 @@ from scalp_strategy.errors import SourceUnavailable
 logger = logging.getLogger(__name__)
 
 OnUp = Callable[[frozenset[str], bool], None]
+OnDown = Callable[[frozenset[str]], None]
 
 
 class Lane:
@@ -30,9 +31,14 @@ class Lane:
     on_up
         Called before the first frame of a new connection with the lane's streams and whether
         data may have been lost before.
+    on_down
+        Called with the lane's streams when the connection in use is lost: from then on nothing is
+        heard of them.
     """
 
-    def __init__(self, category: Category, url: str, wire: Wire, on_up: OnUp) -> None:
+    def __init__(
+        self, category: Category, url: str, wire: Wire, on_up: OnUp, on_down: OnDown
+    ) -> None:
         self.category: Category = category
         self.streams: set[str] = set()
         self.reconnects = 0
@@ -43,6 +49,7 @@ class Lane:
         self._url = url
         self._wire = wire
         self._on_up = on_up
+        self._on_down = on_down
         settings = wire.settings
         self._backoff = Backoff(
             settings.reconnect_first_s, settings.reconnect_max_s, settings.reconnect_jitter
@@ -149,6 +156,7 @@ class Lane:
             if current.ended.done():
                 self._note_failure(current.ended.result())
                 self._current = None
+                self._on_down(frozenset(self.streams))
                 await self._leave(current)
             else:
                 await self._renewed(current)

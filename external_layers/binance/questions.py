@@ -20,7 +20,7 @@ _DEPTH_WEIGHT: Final[Mapping[MarketKind, tuple[tuple[int, int], ...]]] = {
     "futures": ((50, 2), (100, 5), (500, 10), (1_000, 20)),
     "spot": ((100, 5), (500, 25), (1_000, 50), (5_000, 250)),
 }
-_PREFIX: Final[Mapping[MarketKind, str]] = {"futures": "/fapi/v1", "spot": "/api/v3"}
+PREFIX: Final[Mapping[MarketKind, str]] = {"futures": "/fapi/v1", "spot": "/api/v3"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +38,30 @@ class _Depth(msgspec.Struct):
     asks: list[Level]
 
 
+def depth_limit(kind: MarketKind, levels: int) -> tuple[int, int]:
+    """Return the smallest limit that gives so many levels, or the largest, and its weight."""
+    table = _DEPTH_WEIGHT[kind]
+    return next((row for row in table if row[0] >= levels), table[-1])
+
+
+def klines_weight(kind: MarketKind, rows: int) -> int:
+    """Return what an answer of so many candles, at most 1,000, weighs."""
+    if kind == "spot":
+        return _SPOT_KLINE_WEIGHT
+    return next(weight for most, weight in _KLINE_WEIGHT if most >= rows)
+
+
 def depth_question(kind: MarketKind, symbol: str, levels: int) -> Question:
     """Return the question for a book of at least so many levels, or the most there are."""
-    table = _DEPTH_WEIGHT[kind]
-    limit, weight = next((row for row in table if row[0] >= levels), table[-1])
-    return Question(f"{_PREFIX[kind]}/depth", {"symbol": symbol, "limit": limit}, weight)
+    limit, weight = depth_limit(kind, levels)
+    return Question(f"{PREFIX[kind]}/depth", {"symbol": symbol, "limit": limit}, weight)
 
 
 def klines_question(kind: MarketKind, symbol: str, timeframe: str, rows: int) -> Question:
-    """Return the question for so many closed candles, if they are to be had in one answer."""
-    limit = min(rows + 1, _MOST_KLINES)
-    weight = next(weight for most, weight in _KLINE_WEIGHT if most >= limit)
+    """Return the question for the newest candles, the one that is forming among them."""
+    limit = min(rows, _MOST_KLINES)
     params: dict[str, str | int] = {"symbol": symbol, "interval": timeframe, "limit": limit}
-    return Question(
-        f"{_PREFIX[kind]}/klines", params, _SPOT_KLINE_WEIGHT if kind == "spot" else weight
-    )
+    return Question(f"{PREFIX[kind]}/klines", params, klines_weight(kind, limit))
 
 
 def open_interest_question(symbol: str) -> Question:

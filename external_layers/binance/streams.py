@@ -39,9 +39,9 @@ class StreamManager:
         Gets each frame as it came and the epoch milliseconds of its coming. Frames of a stream
         keep their order; around a renewal some come twice.
     on_gap
-        Gets streams whose data may have been lost: after a reconnect, after frames were dropped
-        and when a silent stream speaks again. It is called in the order of events: the frames
-        handed on after it came after the gap.
+        Gets streams whose data may have been lost: when a connection is lost, after a reconnect,
+        after frames were dropped and when a silent stream speaks again. It is called in the order
+        of events: the frames handed on after it came after the gap.
 
     Notes
     -----
@@ -165,7 +165,7 @@ class StreamManager:
             lane = next((each for each in lanes if len(each.streams) < most), None)
             is_new = lane is None
             if lane is None:
-                lane = Lane(category, url, self._wire, self._on_up)
+                lane = Lane(category, url, self._wire, self._on_up, self._inbox.put_gap)
                 lanes.append(lane)
                 self._lanes.append(lane)
             room = most - len(lane.streams)

@@ -32,12 +32,13 @@ from scalp_strategy.setting_groups.history import BackfillSettings
 from scalp_strategy.setting_groups.orderflow import OrderFlowSettings
 
 # What a day can rest on when every file is there.
-PLANNED: Final = (DumpKind.AGG_TRADES, DumpKind.METRICS, DumpKind.FUNDING_RATE)
+_WANTED: Final = (DumpKind.AGG_TRADES, DumpKind.METRICS, DumpKind.FUNDING_RATE)
 
 
 class Outcome(StrEnum):
     """What became of a pair-day."""
 
+    PLANNED = "to be made"
     WRITTEN = "written"
     FINISHED = "finished before"
     PRESENT = "in the archive already"
@@ -121,14 +122,14 @@ class Backfill:
     def plan(self) -> Iterator[DayResult]:
         """Say what a run would do, as far as can be told without reading a file.
 
-        `WRITTEN` stands for what would be made, if there are files.
+        `PLANNED` stands for what would be made, if there are files.
         """
-        hopeless = ", ".join(unknown_components(PLANNED))
+        hopeless = ", ".join(unknown_components(_WANTED))
         for instrument in self._instruments:
             for day in self._request.days:
                 note = f"{hopeless} unknown"
                 yield self._done(instrument, day) or DayResult(
-                    instrument.pair, day, Outcome.WRITTEN, note=note
+                    instrument.pair, day, Outcome.PLANNED, note=note
                 )
 
     def _dealt_with(self, instrument: Instrument, day: date) -> DayResult:

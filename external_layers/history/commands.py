@@ -20,13 +20,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as RichTable
 
 from external_layers.binance.addresses import Addresses, addresses
+from external_layers.binance.markets import parse_exchange_info
 from external_layers.binance.pacing import Timing
+from external_layers.binance.questions import depth_question
 from external_layers.binance.rest import BinanceRest
 from external_layers.binance.streams import StreamManager
 from external_layers.history.backfill import Backfill, DayResult, Outcome, Request, Tally, tallied
 from external_layers.history.day import Grid
 from external_layers.history.dumps import Instrument, days_between, instrument_of
-from external_layers.history.recorder import Recorder
+from external_layers.history.recorder import Recorder, RecorderState
 from external_layers.history.recording_feed import BookClock, OnMessage, record
 from external_layers.history.source import OFFICIAL_URL, DumpSource, FolderSource, UrlSource
 from external_layers.run_config import EXCHANGE_VARIABLE, run_config
@@ -42,7 +44,9 @@ _S_PER_HOUR: Final = 3_600.0
 _STOPPED: Final = 130  # what a shell calls ended by Ctrl-C
 _INCOMPLETE: Final = 1
 _GRIDS_MS: Final = {"15s": 15_000, "1m": 60_000, "5m": 300_000, "15m": 900_000}
-_DEPTH_WEIGHT: Final = {"futures": 20, "spot": 50}
+_HAS_ROWS: Final = (Outcome.WRITTEN, Outcome.FINISHED, Outcome.PRESENT)
+_LISTING_WEIGHT: Final = 20  # of exchangeInfo on spot; futures count 1
+_SAY_S: Final = 60.0  # between two words on how a recording goes
 _GO_ON: Final = "the same command goes on from here"
 
 PairsOption = Annotated[
@@ -59,12 +63,17 @@ def record_command(
     hours: Annotated[float, typer.Option(min=0.0, help="How long; 0 = until stopped.")] = 0.0,
     config: ConfigOption = None,
 ) -> None:
-    """Record the raw frames of the exchange, to be played again by `market --recording`."""
+    """Record the raw frames of the exchange, to be played again by `market --recording`.
+
+    Ctrl-C ends it and loses nothing.
+    """
     instruments = [instrument_of(name) for name in _pairs(pairs)]
     if len({each.market for each in instruments}) > 1:
         raise ConfigError("--pairs: record spot and futures apart")
-    states = asyncio.run(_recorded(instruments, out, _settings(config or []).sidecar, hours))
-    typer.echo(states)
+    state = asyncio.run(_recorded(instruments, out, _settings(config or []).sidecar, hours))
+    typer.echo(_recorded_text(state))
+    if not state.frames:
+        raise SourceUnavailable("nothing came, nothing was recorded")
 
 
 def backfill_command(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -82,17 +91,23 @@ def backfill_command(  # noqa: PLR0913, PLR0917 - one parameter per option
     ),
     every: Annotated[str, typer.Option(help="Grid: 15m, 5m, 1m or 15s.")] = "15m",
     config: ConfigOption = None,
+    book_bands: Annotated[
+        bool, typer.Option("--book-bands", help="Book imbalance from bookDepth bands, flagged.")
+    ] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be made.")] = False,
 ) -> None:
     """Make the order-flow archive of past days from the exchange's daily files.
 
-    Book imbalance and vanishing liquidity cannot be had from them: they stay unknown. Funding is
-    the last settled rate, where live it is the running prediction.
+    Book imbalance and vanishing liquidity cannot be had from them: they stay unknown, unless
+    --book-bands lets the nearest band of bookDepth stand for the best levels. Funding is the last
+    settled rate, where live it is the running prediction. Days that are there already are left as
+    they are; Ctrl-C loses the running day only.
     """
     settings = _settings(config or [])
     request = _request(_pairs(pairs), (first, stop), every, settings.sidecar.publish_lead_ms)
     console = Console()
-    options = settings.sidecar.backfill
+    own = settings.sidecar.backfill
+    options = own.model_copy(update={"book_from_bands": book_bands or own.book_from_bands})
     with _source(source, cache, options) as dumps, _writer(archive, settings) as writer:
         both = (options, settings.orderflow)
         backfill = Backfill(dumps, (archive, writer), both, request)
@@ -100,7 +115,8 @@ def backfill_command(  # noqa: PLR0913, PLR0917 - one parameter per option
             console.print(_plan_table(backfill.plan()))
             return
         tally, damaged = _run(backfill, request, console)
-    if damaged or not tally.outcomes.total():
+    has_result = any(count for outcome, count in tally.outcomes.items() if outcome in _HAS_ROWS)
+    if damaged or not has_result:
         raise typer.Exit(_INCOMPLETE)
 
 
@@ -219,7 +235,7 @@ def _writer(archive: Path, settings: Settings) -> Iterator[ArchiveWriter]:
 
 async def _recorded(
     instruments: list[Instrument], out: Path, sidecar: SidecarSettings, hours: float
-) -> str:
+) -> RecorderState:
     feed, settings = sidecar.feed, sidecar.recorder
     kind = instruments[0].market
     where = addresses(kind, os.environ.get(EXCHANGE_VARIABLE) or None)
@@ -237,25 +253,43 @@ async def _recorded(
         async def book(symbol: str) -> bytes:
             return await _book(rest, where, symbol, feed.book_levels)
 
+        await _check_listed(rest, where, instruments)
         clock = BookClock(settings.snapshot_minutes * 60, time.time_ns)
         symbols = [each.symbol for each in instruments]
         with recorder:
             work = asyncio.create_task(record(feed_to, book, recorder, symbols, kind, clock))
             end = asyncio.create_task(stopped.wait())
+            saying = asyncio.create_task(_say(recorder))
             limit_s = hours * _S_PER_HOUR or None
             await asyncio.wait((work, end), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
-            for task in (work, end):
+            for task in (work, end, saying):
                 task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await work
-    state = recorder.state
+    return recorder.state
+
+
+async def _check_listed(rest: BinanceRest, where: Addresses, wanted: list[Instrument]) -> None:
+    info = await rest.get(f"{where.prefix}/exchangeInfo", weight=_LISTING_WEIGHT)
+    listed = parse_exchange_info(info, where.kind)
+    unknown = [each.pair for each in wanted if each.symbol not in listed]
+    if unknown:
+        raise ConfigError(f"--pairs {', '.join(unknown)}: not traded on {where.rest}")
+
+
+async def _say(recorder: Recorder) -> None:
+    while True:
+        await asyncio.sleep(_SAY_S)
+        typer.echo(_recorded_text(recorder.state))
+
+
+def _recorded_text(state: RecorderState) -> str:
     return f"{state.frames:,} frames in {state.files} files, {state.lost:,} lost"
 
 
 async def _book(rest: BinanceRest, where: Addresses, symbol: str, levels: int) -> bytes:
-    params = {"symbol": symbol, "limit": str(levels)}
-    weight = _DEPTH_WEIGHT[where.kind]
-    return orjson.dumps(await rest.get(f"{where.prefix}/depth", params, weight=weight))
+    question = depth_question(where.kind, symbol, levels)
+    return orjson.dumps(await rest.get(question.path, question.params, weight=question.weight))
 
 
 def _wall_ms() -> int:

@@ -10,7 +10,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from external_layers.binance.messages import AggTrade, MarkPrice, OpenInterest, TakerBar
+from external_layers.binance.messages import (
+    AggTrade,
+    DepthSnapshot,
+    MarkPrice,
+    OpenInterest,
+    TakerBar,
+)
 from external_layers.history.day_inputs import DAY_MS, DayInputs, Gap, Timed
 from external_layers.history.dumps import DumpKind
 from external_layers.history.tables import Table
@@ -20,15 +26,17 @@ from scalp_strategy.contract import Component
 from scalp_strategy.contract.archive import day_start_ms
 
 SETTLED: Final = "settled"  # the flag of a funding rate that is the last settled one
-_FUNDING: Final = "funding_rate"
+BAND: Final = "band"  # the flag of a book imbalance that was made from a band of bookDepth
+_FLAGS: Final = {"funding_rate": SETTLED, "book_imbalance": BAND}
 _COLUMNS: Final = ("agg_trade_id", "price", "quantity", "transact_time", "is_buyer_maker")
 
-# What each kind of file feeds; nothing can stand for a book (see `parse_book_depth`).
+# What each kind of file feeds; bookDepth only where the settings let a band stand for the book.
 _FEEDS: Final[dict[DumpKind, Feed]] = {
     DumpKind.AGG_TRADES: "trades",
     DumpKind.KLINES_1M: "taker_bars",
     DumpKind.KLINES_5M: "taker_bars",
     DumpKind.METRICS: "open_interest",
+    DumpKind.BOOK_DEPTH: "depth",
     DumpKind.FUNDING_RATE: "mark_price",
 }
 
@@ -83,7 +91,7 @@ def day_components(
     for stop in stops:
         feeder.feed_until(_time_of(stop), fed)
         if isinstance(stop, int):
-            found += map(_told_settled, flow.components(stop))
+            found += map(_flagged, flow.components(stop))
         else:
             _hand_on(flow, stop, fed)
     return found, fed
@@ -163,6 +171,8 @@ def _hand_on(flow: PairFlow, timed: Timed, fed: Fed) -> None:
             flow.on_open_interest(open_interest)
         case MarkPrice() as mark:
             flow.on_mark_price(mark)
+        case DepthSnapshot() as book:
+            flow.on_depth(book)
         case Gap():
             flow.on_gap()
             fed.gaps += 1
@@ -170,8 +180,13 @@ def _hand_on(flow: PairFlow, timed: Timed, fed: Fed) -> None:
     fed.events += 1
 
 
-def _told_settled(component: Component) -> Component:
-    """Live the funding rate is the running prediction; files have the last settled one."""
-    if component.name != _FUNDING or not component.is_known:
+def _flagged(component: Component) -> Component:
+    """Mark what is another quantity than live.
+
+    Live the funding rate is the running prediction, files have the last settled one; live the book
+    imbalance is that of the best levels, files have bands.
+    """
+    flag = _FLAGS.get(component.name)
+    if flag is None or not component.is_known:
         return component
-    return replace(component, flags=(*component.flags, SETTLED))
+    return replace(component, flags=(*component.flags, flag))

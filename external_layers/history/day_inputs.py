@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from external_layers.binance.messages import MarkPrice, OpenInterest, TakerBar
+from external_layers.binance.messages import DepthSnapshot, MarkPrice, OpenInterest, TakerBar
 from external_layers.history.dumps import DumpKind, Instrument, dump_path, month_before
 from external_layers.history.files import DumpFiles, Loaded
 from external_layers.history.ledger import FileUse
@@ -31,7 +31,7 @@ class Gap:
     """Trades may be missing from here on."""
 
 
-Event = TakerBar | OpenInterest | MarkPrice | Gap
+Event = TakerBar | OpenInterest | MarkPrice | DepthSnapshot | Gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,8 @@ class DayReader:
                 inputs.events.append(Timed(day_start_ms(each), Gap()))
         self._add_open_interest(inputs, instrument, days, span)
         self._add_funding(inputs, instrument, day, span)
+        if self._settings.book_from_bands:
+            self._add_bands(inputs, instrument, days[-1], span)
         inputs.events.sort(key=lambda timed: timed.at_ms)
         return inputs
 
@@ -171,6 +173,33 @@ class DayReader:
         inputs.events += [Timed(at + delay, settled[at]) for at in chosen]
         if chosen:
             inputs.day_kinds.add(DumpKind.FUNDING_RATE)
+
+    def _add_bands(
+        self, inputs: DayInputs, instrument: Instrument, day: date, span: tuple[int, int]
+    ) -> None:
+        found = self._loaded(inputs, instrument, DumpKind.BOOK_DEPTH, day)
+        if found is not None:
+            delay = self._settings.book_delay_s * _MS_PER_S
+            books = nearest_bands(_within(found.table, "timestamp", span), instrument.symbol)
+            inputs.events += [Timed(book.event_ms + delay, book) for book in books]
+            _note_day(inputs, DumpKind.BOOK_DEPTH, day, span)
+
+
+def nearest_bands(bands: Table, symbol: str) -> Iterator[DepthSnapshot]:
+    """Yield the nearest band of each side as a book of one level; a lone side is left out.
+
+    The level's price is 1: of the bands only the quantities are known.
+    """
+    columns = (bands.columns[name].tolist() for name in ("timestamp", "percentage", "depth"))
+    nearest: dict[int, dict[bool, tuple[float, float]]] = {}
+    for at, percentage, depth in zip(*columns, strict=True):
+        sides, is_bid = nearest.setdefault(at, {}), percentage < 0
+        if is_bid not in sides or abs(percentage) < sides[is_bid][0]:
+            sides[is_bid] = (abs(percentage), depth)
+    for at, sides in nearest.items():
+        if len(sides) == 2 and sides[True][0] == sides[False][0]:
+            bids, asks = [(1.0, sides[True][1])], [(1.0, sides[False][1])]
+            yield DepthSnapshot(symbol=symbol, update_id=at, event_ms=at, bids=bids, asks=asks)
 
 
 def taker_bars(candles: Table, symbol: str) -> Iterator[Timed]:

@@ -129,9 +129,9 @@ def parse_funding_rates(content: bytes, name: str) -> Table:
 def parse_book_depth(content: bytes, name: str) -> Table:
     """Return cumulative depth in percentage bands: timestamp, percentage, depth, notional.
 
-    Negative percentages are bids. A band reaches 1 % and more from the price; the ten best levels
-    of which the order-flow layer measures the imbalance lie within hundredths of a percent, so
-    these bands cannot stand for them and no component is fed with them.
+    Negative percentages are bids. Even the nearest band reaches far beyond the ten best levels of
+    which the order-flow layer measures the imbalance, which lie within hundredths of a percent: it
+    stands for them only where the settings say so, and is flagged.
 
     Raises
     ------

@@ -34,9 +34,12 @@ def book_imbalance_scores(
 
 
 def book_imbalance(state: PairState, _at_ms: int) -> Evidence:
-    """Return what the newest depth snapshot says; unknown before the first one."""
+    """Return what the newest depth snapshot says; unknown before the first one.
+
+    A book without one of its sides is a fault or a halt, not pressure: it says nothing.
+    """
     depth, settings = state.depth, state.settings
-    if depth is None:
+    if depth is None or not depth.bids or not depth.asks:
         return unknown()
     levels = settings.imbalance_levels
     bids = sum([quantity for _, quantity in depth.bids[:levels]])

@@ -50,14 +50,15 @@ def forced_effect(
 def liquidations(base: Evidence, state: PairState, at_ms: int) -> Evidence:
     """Return open interest with what liquidations add: the stronger support wins on each side.
 
-    Unknown stays unknown.
+    Unknown stays unknown. Forced orders count only beside a known window of trades.
     """
     if not base.is_known:
         return base
     settings, flow, forced = state.settings, state.flow, state.forced
     zones = state.liquidation_map.zones(at_ms)
     zone = zone_support(zones[0].nearness, settings) if zones else NEUTRAL
-    support, points = forced_effect((forced.buy, forced.sell), flow.buy + flow.sell, settings)
+    quantities = (forced.buy, forced.sell) if state.is_flow_known else (0.0, 0.0)
+    support, points = forced_effect(quantities, flow.buy + flow.sell, settings)
     floor = max(support, zone)
     is_raised = floor > NEUTRAL
     long = max(base.long, floor) if is_raised else base.long

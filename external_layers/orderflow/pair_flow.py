@@ -1,5 +1,7 @@
 """One pair's order flow: messages in, components out (pure: no clock, no I/O)."""
 
+from math import nan
+
 from external_layers.binance.messages import (
     AggTrade,
     DepthSnapshot,
@@ -86,9 +88,12 @@ class PairFlow:
             self._state.mark = mark
 
     def on_open_interest(self, open_interest: OpenInterest) -> None:
-        """Take in open interest; it is paired with the last price known now."""
+        """Take in open interest with the last price, which is unknown once it is too old."""
         state = self._state
-        state.open_interest.add(open_interest.time_ms, open_interest.quantity, state.flow.price)
+        age_ms = open_interest.time_ms - state.flow.price_ms
+        is_fresh = age_ms <= state.settings.price_max_age_s * 1_000
+        price = state.flow.price if is_fresh else nan
+        state.open_interest.add(open_interest.time_ms, open_interest.quantity, price)
 
     def on_liquidation(self, liquidation: Liquidation) -> None:
         """Take in a forced order."""

@@ -124,10 +124,20 @@ class VanishingWatch:
             levels[price] = (time_ms, held)
 
     def _judge(self, at_ms: int) -> None:
+        """Judge the levels whose trades must have come by now.
+
+        A later trade has to be heard first: while none comes, the trades' stream may be dead.
+        """
         grace_ms = self._settings.vanishing_grace_ms
-        while self._gone and self._gone[0].gone_ms + grace_ms <= at_ms:
-            gone = self._gone.popleft()
-            if not self._was_traded(gone, gone.gone_ms + grace_ms):
+        oldest_ms = at_ms - self._settings.window_s * 1_000
+        heard_ms = min(at_ms, self._flow.coverage.newest_ms)
+        while self._gone:
+            gone = self._gone[0]
+            until_ms = gone.gone_ms + grace_ms
+            if until_ms > heard_ms and gone.gone_ms > oldest_ms:
+                return
+            self._gone.popleft()
+            if until_ms <= heard_ms and not self._was_traded(gone, until_ms):
                 self._vanished_ms.append(gone.gone_ms)
 
     def _was_traded(self, gone: _Gone, until_ms: int) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from external_layers.binance.messages import MarketKind
+from external_layers.binance.questions import PREFIX, depth_limit, klines_weight
 
 BOOK_LEVELS: Final = 100
 _MINUTE_S: Final = 60.0
@@ -11,7 +12,7 @@ _LEAST_CAPACITY: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Endpoint:
     """An address and its request weight."""
 
     name: str
@@ -23,11 +24,11 @@ class Question:
 class Questions:
     """The five questions to one market: three about all symbols, two about a single one."""
 
-    markets: Question
-    day_tickers: Question
-    book_tickers: Question
-    candles: Question
-    depth: Question
+    markets: Endpoint
+    day_tickers: Endpoint
+    book_tickers: Endpoint
+    candles: Endpoint
+    depth: Endpoint
 
 
 def questions_to(kind: MarketKind, candle_rows: int) -> Questions:
@@ -40,25 +41,17 @@ def questions_to(kind: MarketKind, candle_rows: int) -> Questions:
     candle_rows
         Rows of a candle answer, 1..1000.
     """
-    if kind == "futures":
-        # https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data
-        root, weights = "/fapi/v1", (1, 40, 5, _futures_candle_weight(candle_rows), 5)
-    else:
-        # https://developers.binance.com/docs/binance-spot-api-docs/rest-api
-        root, weights = "/api/v3", (20, 80, 4, 2, 5)
+    # https://developers.binance.com/docs: derivatives/usds-margined-futures/market-data, and
+    # binance-spot-api-docs/rest-api
+    weights = (1, 40, 5) if kind == "futures" else (20, 80, 4)
+    root = PREFIX[kind]
     return Questions(
-        Question("markets", f"{root}/exchangeInfo", weights[0]),
-        Question("day_ticker", f"{root}/ticker/24hr", weights[1]),
-        Question("book_ticker", f"{root}/ticker/bookTicker", weights[2]),
-        Question("candles", f"{root}/klines", weights[3]),
-        Question("depth", f"{root}/depth", weights[4]),
+        Endpoint("markets", f"{root}/exchangeInfo", weights[0]),
+        Endpoint("day_ticker", f"{root}/ticker/24hr", weights[1]),
+        Endpoint("book_ticker", f"{root}/ticker/bookTicker", weights[2]),
+        Endpoint("candles", f"{root}/klines", klines_weight(kind, candle_rows)),
+        Endpoint("depth", f"{root}/depth", depth_limit(kind, BOOK_LEVELS)[1]),
     )
-
-
-def _futures_candle_weight(rows: int) -> int:
-    if rows < 100:
-        return 1
-    return 2 if rows < 500 else 5
 
 
 class WeightBucket:

@@ -19,7 +19,7 @@ from external_layers.scanner.answers import (
 from external_layers.scanner.knowledge import CandleSummary, Held, Knowledge
 from external_layers.scanner.questions import (
     BOOK_LEVELS,
-    Question,
+    Endpoint,
     WeightBucket,
     questions_to,
 )
@@ -206,20 +206,20 @@ class MarketReader:
         settled = self._now_ms() - self._settings.requests.candle_delay_s * 1_000
         return settled // CANDLE_MS * CANDLE_MS
 
-    def _may_ask(self, question: Question) -> bool:
+    def _may_ask(self, question: Endpoint) -> bool:
         has_failed = self.trouble.failed.total() >= self._settings.requests.max_failures
         if has_failed or self.trouble.is_limited:
             return False
         return self._bucket.take(question.weight, self._now_ms())
 
-    def _has_just_failed(self, question: Question, symbol: str) -> bool:
+    def _has_just_failed(self, question: Endpoint, symbol: str) -> bool:
         failed_ms = self._failed_ms.get((question.name, symbol))
         retry_ms = self._settings.requests.retry_s * 1_000
         return failed_ms is not None and self._now_ms() - failed_ms < retry_ms
 
     async def _ask(
         self,
-        question: Question,
+        question: Endpoint,
         parse: Callable[[Any], Answer],
         params: Params | None = None,
     ) -> Answer | None:
@@ -235,5 +235,5 @@ class MarketReader:
         self._failed_ms.pop(key, None)
         return answer
 
-    def _drop(self, question: Question) -> Drop:
+    def _drop(self, question: Endpoint) -> Drop:
         return partial(self.trouble.drop, question.name)

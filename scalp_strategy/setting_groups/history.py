@@ -42,6 +42,14 @@ class BackfillSettings(Group):
     funding_delay_s: int = setting(
         60, "From a funding settlement to when its rate could be read.", ge=0, le=3_600
     )
+    book_from_bands: bool = setting(
+        False,
+        "Let the nearest band of bookDepth (1 % or less from the price) stand for the ten best "
+        "levels; it is another quantity than live, and flagged.",
+    )
+    book_delay_s: int = setting(
+        5, "From the time of a bookDepth row to when it could be known.", ge=0, le=3_600
+    )
     retries: int = setting(4, "Tries of a download after the first.", ge=0, le=20)
     retry_first_s: float = setting(1.0, "First wait; each is twice the last.", gt=0, le=60)
     timeout_s: float = setting(60.0, "Seconds a download may stand still.", gt=0, le=600)

@@ -120,6 +120,9 @@ class OrderFlowSettings(Group):
     large_trade_many: tuple[Count, Count] = setting(
         (10, 30), "Numbers of large trades of one side that are many, and very many."
     )
+    price_max_age_s: int = setting(
+        60, "Seconds for which a last price still stands beside open interest.", ge=1, le=3_600
+    )
     open_interest_window_s: int = setting(
         900, "Seconds over which open interest and price are compared.", ge=60, le=86_400
     )
@@ -177,7 +180,8 @@ class OrderFlowSettings(Group):
         (1.0, 0.7, 0.4, 0.0), "Its reliability before the first age, between them, and after."
     )
     funding_freshness_s: tuple[Seconds, Seconds, Seconds] = setting(
-        (28_800, 57_600, 86_400), "The same for funding, which is settled every eight hours."
+        (32_400, 57_600, 86_400),
+        "The same for funding, settled every eight hours and known a little later.",
     )
     funding_freshness: tuple[Share, Share, Share, Share] = setting(
         (1.0, 0.7, 0.4, 0.0), "Its reliability before the first age, between them, and after."

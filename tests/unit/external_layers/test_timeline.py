@@ -101,3 +101,13 @@ def test_candles_stay_ordered_unique_and_tell_of_holes() -> None:
     assert [row[0] for row in shelf.last(10)] == [120_000, 180_000, 240_000]
     assert shelf.closed_ms == 300_000
     assert [row[0] for row in shelf.closed_between(180_000, 299_999)] == [180_000]
+
+
+def test_what_a_stream_says_is_closed_wins_over_an_answer() -> None:
+    shelf = CandleShelf("1m", 3)
+    shelf.fill([candle(0)])
+    before = shelf.revision
+    closed = (0, 1.0, 9.0, 0.5, 9.0, 500.0)
+    assert shelf.add(closed)
+    assert shelf.last(1) == [closed]
+    assert shelf.revision > before

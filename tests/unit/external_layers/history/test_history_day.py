@@ -8,6 +8,7 @@ import pytest
 
 from external_layers.binance.messages import AggTrade, MarkPrice, OpenInterest
 from external_layers.history.day import (
+    BAND,
     SETTLED,
     Fed,
     Grid,
@@ -210,3 +211,29 @@ def test_the_grid_of_a_day(every_ms: int, lead_ms: int, count: int, first: int) 
     assert len(instants) == count
     assert instants[0] - start == first
     assert all(start <= at < start + 86_400_000 for at in instants)
+
+
+def band_lines(day_number_: int, bids: float, asks: float) -> list[str]:
+    at = f"{day_number(day_number_).isoformat()} 10:29:30"
+    near = [f"{at},-1.00,{bids},0", f"{at},1.00,{asks},0"]
+    return [*near, f"{at},-5.00,{asks},0", f"{at},5.00,{bids},0"]
+
+
+def test_bands_stand_for_the_book_only_when_asked_to_and_are_flagged(tmp_path: Path) -> None:
+    root = write_days(tmp_path, DAYS)
+    lines = ["timestamp,percentage,depth,notional", *band_lines(1, 60.0, 40.0)]
+    write_dump(root, DumpKind.BOOK_DEPTH, day_number(1), lines)
+    flow, instants = PairFlow(PAIR, FLOW), GRID.instants(day_number(1))
+    bands = BackfillSettings(book_from_bands=True)
+    reader = DayReader(DumpFiles(FolderSource(root)), bands, memory_s(FLOW))
+    inputs = reader.read(instrument_of(PAIR), day_number(1))
+    found, _ = day_components(flow, SYMBOL, inputs, instants, DELAYS.trade_delay_ms)
+    books = {one.available_at_ms: one for one in found if one.name == "book_imbalance"}
+    seen = day_start_ms(day_number(1)) + (10 * 60 + 29) * 60_000 + 30_000
+    after = seen + 30_000 - 500
+    before = after - 900_000
+    assert not books[before].is_known
+    assert (books[after].long, books[after].observed_at_ms) == (70.0, seen)
+    assert books[after].flags == (BAND,)
+    without = {one.name for one in made(root, 1)[0] if one.is_known}
+    assert "book_imbalance" not in without

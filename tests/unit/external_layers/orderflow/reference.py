@@ -114,6 +114,10 @@ class Reference:
         lost = sum(max(0.0, min(to, at_ms) - max(since, start)) for since, to in self.holes)
         return 1.0 - lost / window_ms
 
+    def _is_flow_known(self, at_ms: int) -> bool:
+        enough = len(self._inside(self.trades, at_ms)) >= self.settings.min_trades
+        return enough and self._share(at_ms) >= self.settings.min_window_share
+
     def _trade_flow(self, at_ms: int) -> Pair:
         settings = self.settings
         inside = self._inside(self.trades, at_ms)
@@ -208,7 +212,7 @@ class Reference:
             return UNKNOWN
         bids = sum(held for _, held in self.depth.bids[: settings.imbalance_levels])
         asks = sum(held for _, held in self.depth.asks[: settings.imbalance_levels])
-        if not bids + asks:
+        if not bids + asks or not self.depth.bids or not self.depth.asks:
             return UNKNOWN
         low, high = settings.imbalance_neutral
         pressure, (weak, most) = settings.imbalance_pressure, settings.imbalance_scores
@@ -251,7 +255,9 @@ class Reference:
     def _take_interest(self, event: OpenInterest) -> None:
         if not self.interest or event.time_ms > self.interest[-1][0]:
             newest = [one for one in self.trades if one.is_newest]
-            price = newest[-1].price if newest else math.nan
+            oldest_ms = event.time_ms - self.settings.price_max_age_s * 1_000
+            is_fresh = newest and newest[-1].time_ms >= oldest_ms
+            price = newest[-1].price if is_fresh else math.nan
             self.interest.append((event.time_ms, event.quantity, price))
 
     def _open_interest(self, at_ms: int) -> Pair:
@@ -278,7 +284,7 @@ class Reference:
         nearness = self._nearness(at_ms)
         if nearness is not None:
             floor = float(np.interp(nearness, [0, 1], settings.liquidation_scores))
-        inside = self._inside(self.forced, at_ms)
+        inside = self._inside(self.forced, at_ms) if self._is_flow_known(at_ms) else []
         total = sum(one.units for one in inside)
         if total:
             traded = sum(one.units for one in self._inside(self.trades, at_ms))

@@ -200,4 +200,4 @@ def test_a_book_without_a_middle_says_nothing() -> None:
         book.apply(message)
         flow.on_book(book, message)
     flow.on_depth(depth(START_MS, [(99.0, 1.0)], []))
-    assert flow.components(START_MS)[0].long == 90.0
+    assert not flow.components(START_MS)[0].is_known

@@ -158,3 +158,20 @@ def test_near_a_cluster_both_sides_are_supported() -> None:
     assert found.long == found.short
     assert 85.0 <= found.long <= 90.0
     assert found.reason.startswith("Liquidations of longs near 98.")
+
+
+def test_forced_orders_beside_dead_trades_say_nothing() -> None:
+    flow = PairFlow("A/USDT:USDT", SETTINGS)
+    for minute in (0, 15):
+        sampled(flow, minute, 1_000.0, 100.0)
+    before = ask(flow, "open_interest", 15.1)
+    flow.on_liquidation(liquidation(START_MS + 15 * MINUTE_MS + 1, 0.001, buy=True))
+    after = ask(flow, "open_interest", 15.1)
+    assert (after.long, after.short) == (before.long, before.short)
+
+
+def test_a_price_of_dead_trades_does_not_stand_beside_new_open_interest() -> None:
+    flow = PairFlow("A/USDT:USDT", SETTINGS)
+    sampled(flow, 0, 1_000.0, 100.0)
+    flow.on_open_interest(open_interest(START_MS + 15 * MINUTE_MS, 1_100.0))
+    assert not ask(flow, "open_interest", 15.1).is_known
