@@ -14,13 +14,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from external_layers import api_models as models
+from external_layers.replay.server import is_loopback
 from scalp_strategy.contract import LAYERS
 
 JSON: Final = "application/json"
 MAX_PAIRS: Final = 500
 MAX_ROWS: Final = 50_000
 _PAGE: Final = "/"  # asks for the token itself, in the browser
-_LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 class Backend(Protocol):
@@ -73,7 +73,7 @@ class Guard:
             return path == _PAGE or hmac.compare_digest(given, self._token)
         host = headers.get(b"host", b"").decode("latin-1")
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        return name in _LOCAL_HOSTS
+        return is_loopback(name.removeprefix("[").removesuffix("]"))
 
 
 def make_app(backend: Backend, registry: CollectorRegistry, token: str | None = None) -> ASGIApp:

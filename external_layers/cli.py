@@ -6,13 +6,14 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
 import uvloop
 
 from external_layers.doctor import findings_of, running_health, trial
+from external_layers.health import DOWN
 from external_layers.history.commands import backfill_command, record_command
 from external_layers.replay.exchange import ReplayExchange
 from external_layers.replay.feather import Alignment, RecordedMarket, ends_at_ms
@@ -154,16 +155,25 @@ def doctor(
     """
     settings = _run_config(config or [], data_dir)
     health = running_health(settings)
-    if health is None and quick:
-        raise SourceUnavailable("no sidecar answers")
+    if quick:
+        _say_status(health)
+        return
     found = findings_of(health) if health else asyncio.run(trial(settings))
     if health is None:
         typer.echo("No sidecar runs here; tried out what it would need:")
     for finding in found:
         mark = "ok  " if finding.is_well else "FAIL"
         typer.echo(f"{mark}  {finding.name:<28} {finding.text}")
-    is_bad = health["status"] == "down" if health else not all(each.is_well for each in found)
+    is_bad = health["status"] == DOWN if health else not all(each.is_well for each in found)
     raise typer.Exit(1 if is_bad else 0)
+
+
+def _say_status(health: dict[str, Any] | None) -> None:
+    if health is None:
+        raise SourceUnavailable("no sidecar answers")
+    typer.echo(f"{health['status']}, {len(health['problems'])} problems")
+    if health["status"] == DOWN:
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: scalp-layers pairlist -c config/base.json -c config/futures.json")

@@ -14,11 +14,13 @@ import redis.asyncio
 from aiohttp import ClientError, ClientSession, WSMsgType
 
 from external_layers.binance.addresses import Addresses
-from external_layers.run_config import RunConfig
+from external_layers.run_config import TOKEN_VARIABLE, RunConfig
+from scalp_strategy.errors import SourceRejected
 
 _TIMEOUT_S: Final = 5.0
 _STREAM_S: Final = 10.0
 _FAR_MS: Final = 1_000.0
+_REFUSED: Final = (401, 403)
 _PROBES: Final[Mapping[str, str]] = {
     "public": "btcusdt@depth20@100ms",
     "market": "btcusdt@markPrice@1s",
@@ -36,16 +38,24 @@ class Finding:
 
 
 def running_health(config: RunConfig) -> dict[str, Any] | None:
-    """Return the health of the sidecar at the configured address, None when none answers."""
+    """Return the health of the sidecar at the configured address, None when none answers.
+
+    Raises
+    ------
+    SourceRejected
+        When it does not take the token.
+    """
     sidecar = config.settings.sidecar
     host = "127.0.0.1" if sidecar.host in ("0.0.0.0", "::") else sidecar.host  # noqa: S104
     headers = {"Authorization": f"Bearer {config.token}"} if config.token else {}
-    url = f"http://{host}:{sidecar.port}/v1/health"
+    url = f"http://{f'[{host}]' if ':' in host else host}:{sidecar.port}/v1/health"
     try:
         answer = httpx.get(url, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
         body = answer.json()
     except (httpx.HTTPError, ValueError):
         return None
+    if answer.status_code in _REFUSED:
+        raise SourceRejected(f"{url} refuses: {TOKEN_VARIABLE} is not that of the sidecar there")
     return body if isinstance(body, dict) and "status" in body else None
 
 

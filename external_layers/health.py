@@ -19,6 +19,7 @@ DEGRADED: Final = "degraded"
 DOWN: Final = "down"
 _MS_PER_S: Final = 1_000
 _LATE_GRIDS: Final = 3  # scores this many grid steps old are late
+_SILENCES: Final = 2  # with nothing heard for so many alarm times nothing comes any more
 _START_MS: Final = 120_000  # within which the first scan, books and candles are awaited
 
 
@@ -33,6 +34,7 @@ class Report:
 
     def __init__(self, sidecar: Sidecar) -> None:
         self._sidecar = sidecar
+        self._begun_ms = sidecar.clock.monotonic_ms()
         self._process = psutil.Process(os.getpid())
         self._process.cpu_percent()
 
@@ -98,12 +100,17 @@ class Report:
     def _status(self, now: int, problems: list[str]) -> str:
         sidecar = self._sidecar
         feed = sidecar.feeds[sidecar.config.kind].state()
-        is_new = now - sidecar.started_ms < _START_MS
-        if feed.streams and not any(each.is_settled for each in feed.connections):
+        is_new = sidecar.clock.monotonic_ms() - self._begun_ms < _START_MS
+        if feed.streams:
+            silence_ms = sidecar.settings.sidecar.feed.silence_fast_s * _SILENCES * _MS_PER_S
+            is_heard = _is_heard(feed, now - silence_ms)
+        else:
+            is_heard = sidecar.scan is not None and bool(sidecar.scan.metrics)
+        if not is_heard:
             return STARTING if is_new else DOWN
-        if not feed.streams:
+        if problems or not feed.streams:
             return STARTING if is_new else DEGRADED
-        return (STARTING if is_new else DEGRADED) if problems else OK
+        return OK
 
     def _problems(self, now: int) -> Iterator[str]:
         sidecar = self._sidecar
@@ -210,6 +217,11 @@ class Report:
             "machine_memory_percent": psutil.virtual_memory().percent,
             "uptime_s": time.time() - self._process.create_time(),
         }
+
+
+def _is_heard(feed: FeedState, since_ms: float) -> bool:
+    is_up = any(each.is_settled for each in feed.connections)
+    return is_up and any((each.last_ms or 0) >= since_ms for each in feed.streams.values())
 
 
 def _feed_problems(kind: str, state: FeedState) -> Iterator[str]:

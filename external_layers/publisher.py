@@ -64,16 +64,26 @@ class Publisher:
         """Make and keep the components of all pairs; return them.
 
         Each pair's are known at the instant they are made. Other tasks get their turn in between.
+        A bug that one pair's data brings to light is raised when the others are done.
         """
         made: list[Component] = []
+        bugs: list[Exception] = []
         for symbol in list(self._watch.symbols):
-            components = self._watch.components(symbol, self._now_ms())
-            self._timeline.add(components)
-            self._archive.append(components)
-            made += components
+            try:
+                made += self._made(symbol)
+            except Exception as error:  # noqa: BLE001 - one pair must not silence the others
+                bugs.append(error)
             await asyncio.sleep(0)
         self.published_ms = now = self._now_ms()
         if now // CLOSE_MS != self._pruned_ms // CLOSE_MS:
             self._timeline.prune(now)
             self._pruned_ms = now
+        if bugs:
+            raise bugs[0]
         return made
+
+    def _made(self, symbol: str) -> list[Component]:
+        components = self._watch.components(symbol, self._now_ms())
+        self._archive.append(components)
+        self._timeline.add(components)
+        return components

@@ -66,8 +66,9 @@ def run_config(
         Naming what is wrong and how to mend it.
     """
     config = _merged(files)
+    exchange = _section(config, "exchange")
     settings = load_settings(config, environment)
-    kind = _kind(config)
+    kind = _kind(config, exchange)
     token = environment.get(TOKEN_VARIABLE) or None
     _check_access(settings, token)
     base = environment.get(EXCHANGE_VARIABLE) or None
@@ -76,7 +77,7 @@ def run_config(
         settings=settings,
         kind=kind,
         data_dir=data_dir or user_data / settings.sidecar.archive_dir,
-        pairs=tuple((config.get("exchange") or {}).get("pair_whitelist") or ()),
+        pairs=_pairs(exchange),
         exchange=addresses(kind, base),
         derivatives=addresses("futures", base),
         token=token,
@@ -101,15 +102,31 @@ def _merged(files: list[Path]) -> dict[str, Any]:
         config: dict[str, Any] = load_from_files([str(file) for file in files]) if files else {}
     except OperationalException as error:
         raise ConfigError(f"config: {error}") from error
+    except AttributeError as error:
+        raise ConfigError("config: each file must hold one JSON object") from error
     merged: dict[str, Any] = deep_merge_dicts(environment_vars_to_dict(), config)
     return merged
 
 
-def _kind(config: Mapping[str, Any]) -> MarketKind:
+def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = config.get(name) or {}
+    if not isinstance(section, dict):
+        raise ConfigError(f"{name} = {section!r}: must be an object")
+    return section
+
+
+def _pairs(exchange: Mapping[str, Any]) -> tuple[str, ...]:
+    pairs = exchange.get("pair_whitelist") or []
+    if not isinstance(pairs, list) or not all(isinstance(pair, str) for pair in pairs):
+        raise ConfigError(f"exchange.pair_whitelist = {pairs!r}: must be a list of names")
+    return tuple(pairs)
+
+
+def _kind(config: Mapping[str, Any], exchange: Mapping[str, Any]) -> MarketKind:
     mode = config.get("trading_mode", "spot")
     if mode not in ("spot", "futures"):
         raise ConfigError(f"trading_mode = {mode!r}: must be spot or futures")
-    name = (config.get("exchange") or {}).get("name", "binance")
+    name = exchange.get("name", "binance")
     if name != "binance":
         raise ConfigError(f"exchange.name = {name!r}: the sidecar reads binance only")
     return "spot" if mode == "spot" else "futures"
@@ -118,6 +135,8 @@ def _kind(config: Mapping[str, Any]) -> MarketKind:
 def _check_access(settings: Settings, token: str | None) -> None:
     if token is not None and len(token) < _LEAST_TOKEN:
         raise ConfigError(f"{TOKEN_VARIABLE}: must have at least {_LEAST_TOKEN} characters")
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise ConfigError(f"{TOKEN_VARIABLE}: must be printable ASCII")
     host = settings.sidecar.host
     if token is None and not is_loopback(host):
         raise ConfigError(

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -24,6 +24,7 @@ from external_layers.demand import Demand, chosen_pairs
 from external_layers.files import replace_file
 from external_layers.loops import Loops
 from external_layers.market_watch import MarketWatch
+from external_layers.memory import remember
 from external_layers.publisher import Publisher, next_grid_ms
 from external_layers.redis_mirror import RedisMirror
 from external_layers.run_config import RunConfig
@@ -34,9 +35,8 @@ from external_layers.store.archive import ArchiveWriter
 from external_layers.store.archive_reader import ArchiveReader
 from external_layers.store.events import EventLog
 from external_layers.store.redis_latest import RedisLatest
-from external_layers.timeline import CLOSE_MS, Timeline, floor_close
+from external_layers.timeline import Timeline
 from external_layers.upkeep import Upkeep
-from scalp_strategy.contract import LAYERS
 from scalp_strategy.contract.archive import day_of
 from scalp_strategy.errors import PayloadError, StoreError
 
@@ -49,6 +49,7 @@ _CANDLES_S: Final = 1.0
 _WATCH_S: Final = 30.0
 _MERGE_S: Final = 600.0
 _PERPETUALS_S: Final = 3_600.0
+_PERPETUALS_RETRY_S: Final = 30.0
 _KEPT_SCANS: Final = 60  # scans for which a pair list stays in Redis
 _EVENTS_AT_ONCE: Final = 1_000
 _MS_PER_S: Final = 1_000
@@ -120,7 +121,9 @@ class Sidecar:
 
     async def start(self) -> None:
         """Remember the last hours and begin all jobs."""
-        await asyncio.to_thread(self._remember)
+        await asyncio.to_thread(
+            remember, self.timeline, self.reader, self.settings, self.clock.now_ms()
+        )
         self._seed_pairlist()
         settings = self.settings.sidecar
         loops = self.loops
@@ -140,7 +143,7 @@ class Sidecar:
         if self.mirror is not None:
             loops.whenever(self._until_published, "redis", self._mirror_all)
         if self.config.kind == "spot":
-            loops.every(_PERPETUALS_S, "perpetuals", self._list_perpetuals)
+            loops.whenever(self._until_perpetuals_are_due, "perpetuals", self._list_perpetuals)
 
     async def stop(self) -> None:
         """End everything; what was given out is on the disk then."""
@@ -183,6 +186,9 @@ class Sidecar:
         info = await self.derivatives_rest.get("/fapi/v1/exchangeInfo", weight=1)
         self._perpetuals = set(parse_exchange_info(info, "futures"))
         self._wanted_changed.set()
+
+    async def _until_perpetuals_are_due(self) -> None:
+        await asyncio.sleep(_PERPETUALS_S if self._perpetuals else _PERPETUALS_RETRY_S)
 
     async def _publish(self) -> None:
         await self.publisher.publish()
@@ -256,31 +262,33 @@ class Sidecar:
 
     # ---- memory over a restart ----
 
-    def _remember(self) -> None:
-        """Put at hand what was known at the closes of the last hours."""
-        close = floor_close(self.clock.now_ms())
-        for layer in set(LAYERS) & set(self.reader.layers()):
-            for at in range(close - self._remembered_ms, close + 1, CLOSE_MS):
-                self.timeline.add(self.reader.as_of(layer, None, at, CLOSE_MS))
-
-    @property
-    def _remembered_ms(self) -> int:
-        return self.settings.confluence.opposition_max_age_s * _MS_PER_S // CLOSE_MS * CLOSE_MS
-
     def _remembered_selection(self) -> SelectionState | None:
         path = self.config.data_dir / _SCANNER_STATE
         try:
-            return state_from_json(orjson.loads(path.read_bytes()))
+            state = state_from_json(orjson.loads(path.read_bytes()))
         except FileNotFoundError:
             return None
         except (OSError, orjson.JSONDecodeError, PayloadError) as error:
             logger.warning("%s is not used: %s", path, error)
             return None
+        is_own = all(is_of_market(pair, self.config.kind) for pair in state.active)
+        return state if is_own else None
 
     def _seed_pairlist(self) -> None:
         seed_pairlist(
             self.pairlist, self.config.pairs, self.config.kind, self.settings.scanner.refresh_s
         )
+
+
+def is_of_market(pair: str, kind: MarketKind) -> bool:
+    """Return whether Freqtrade's name of a pair is one of that market.
+
+    Examples
+    --------
+    >>> is_of_market("BTC/USDT:USDT", "futures"), is_of_market("BTC/USDT:USDT", "spot")
+    (True, False)
+    """
+    return (":" in pair) == (kind == "futures")
 
 
 def seed_pairlist(
@@ -298,13 +306,12 @@ def seed_pairlist(
     StoreError
         When the file cannot be written.
     """
-    is_own: Callable[[str], bool] = lambda pair: (":" in pair) == (kind == "futures")  # noqa: E731
     try:
         known = file.load()
     except StoreError as error:
         logger.warning("the pair list is made anew: %s", error)
         known = []
-    if known and all(map(is_own, known)):
+    if known and all(is_of_market(pair, kind) for pair in known):
         return known
     wanted = list(pairs)
     file.save(wanted, refresh_s)

@@ -1,8 +1,8 @@
 """What the streams cannot give: book snapshots, candles of the past, open interest."""
 
-import asyncio
-from collections.abc import Callable, Collection, Coroutine
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any, Protocol
 
 from external_layers.binance.messages import MarketKind
 from external_layers.binance.questions import (
@@ -15,10 +15,9 @@ from external_layers.binance.questions import (
     parse_open_interest,
 )
 from external_layers.market_watch import MarketWatch
-from scalp_strategy.errors import ScalpError, SourceRejected
+from external_layers.rounds import Rounds
+from scalp_strategy.errors import PayloadError, SourceRejected
 from scalp_strategy.settings import Settings
-
-_MS_PER_S: Final = 1_000
 
 
 class Rest(Protocol):
@@ -31,7 +30,7 @@ class Rest(Protocol):
 
 
 class Upkeep:
-    """Asks for what the watched pairs lack, one question after the other.
+    """Asks for what the watched pairs lack: all that is due at once, one failure harming no other.
 
     Parameters
     ----------
@@ -58,8 +57,11 @@ class Upkeep:
         self._watch = watch
         self._settings = settings
         self._now_ms = now_ms
-        self._not_before: dict[str, int] = {}
-        self._polled_ms: dict[str, int] = {}
+        feed = settings.sidecar.feed
+        self._candles = Rounds[tuple[str, str]](now_ms, 0.0, feed.snapshot_every_s)
+        self._books = Rounds[str](now_ms, feed.snapshot_every_s, feed.snapshot_every_s)
+        poll_s = feed.open_interest_poll_s
+        self._open_interest = Rounds[str](now_ms, poll_s, poll_s)
         self._without_open_interest: set[str] = set()
 
     @property
@@ -75,13 +77,8 @@ class Upkeep:
         ScalpError
             The first of the errors, after every question was asked.
         """
-        rows = self._settings.sidecar.candle_rows
-        await _all(
-            [
-                self._fill(symbol, timeframe, rows)
-                for symbol, timeframe in sorted(self._watch.unfilled(), key=lambda each: each[1])
-            ]
-        )
+        missing = sorted(self._watch.unfilled(), key=lambda each: each[1])
+        await self._candles.put({key: partial(self._fill, *key) for key in missing})
 
     async def sync_books(self) -> None:
         """Ask for the snapshots that books wait for, each symbol's at most so often.
@@ -91,9 +88,8 @@ class Upkeep:
         ScalpError
             The first of the errors, after every question was asked.
         """
-        now = self._now_ms()
-        due = [name for name in self._watch.unsynced() if self._not_before.get(name, 0) <= now]
-        await _all([self._sync(symbol) for symbol in due])
+        unsynced = self._watch.unsynced()
+        await self._books.put({symbol: partial(self._sync, symbol) for symbol in unsynced})
 
     async def poll_open_interest(self, perpetuals: Collection[str]) -> None:
         """Ask for the open interest of the watched perpetuals that are due; new ones are at once.
@@ -103,26 +99,17 @@ class Upkeep:
         ScalpError
             The first of the errors, after every question was asked.
         """
-        now, watched = self._now_ms(), self._watch.symbols
-        self._polled_ms = {name: at for name, at in self._polled_ms.items() if name in watched}
-        every_ms = self._settings.sidecar.feed.open_interest_poll_s * _MS_PER_S
         wanted = set(perpetuals) - self._without_open_interest
-        due = [
-            symbol
-            for symbol in watched
-            if symbol in wanted and now - self._polled_ms.get(symbol, -every_ms) >= every_ms
-        ]
-        self._polled_ms |= dict.fromkeys(due, now)
-        await _all([self._poll(symbol) for symbol in due])
+        watched = [symbol for symbol in self._watch.symbols if symbol in wanted]
+        await self._open_interest.put({symbol: partial(self._poll, symbol) for symbol in watched})
 
-    async def _fill(self, symbol: str, timeframe: str, rows: int) -> None:
+    async def _fill(self, symbol: str, timeframe: str) -> None:
+        rows = self._settings.sidecar.candle_rows
         payload = await self._ask(self._rest, klines_question(self.kind, symbol, timeframe, rows))
         self._watch.fill(symbol, timeframe, parse_klines(payload, timeframe, self._now_ms()))
 
     async def _sync(self, symbol: str) -> None:
-        feed = self._settings.sidecar.feed
-        self._not_before[symbol] = self._now_ms() + round(feed.snapshot_every_s * _MS_PER_S)
-        question = depth_question(self.kind, symbol, feed.book_levels)
+        question = depth_question(self.kind, symbol, self._settings.sidecar.feed.book_levels)
         self._watch.on_snapshot(parse_depth(await self._ask(self._rest, question), symbol))
 
     async def _poll(self, symbol: str) -> None:
@@ -131,16 +118,10 @@ class Upkeep:
         except SourceRejected:
             self._without_open_interest.add(symbol)
             raise
-        self._watch.on_open_interest(parse_open_interest(payload, symbol))
+        polled = parse_open_interest(payload, symbol)
+        if polled.time_ms > self._now_ms() + self._settings.sidecar.feed.max_ahead_ms:
+            raise PayloadError(f"open interest of {symbol} at {polled.time_ms}: in the future")
+        self._watch.on_open_interest(polled)
 
     async def _ask(self, rest: Rest, question: Question) -> Any:
         return await rest.get(question.path, question.params, weight=question.weight)
-
-
-async def _all(questions: list[Coroutine[Any, Any, None]]) -> None:
-    """Ask everything at once (the interface queues it) and raise the first error of all."""
-    answers = await asyncio.gather(*questions, return_exceptions=True)
-    errors = [answer for answer in answers if isinstance(answer, BaseException)]
-    bugs = [error for error in errors if not isinstance(error, ScalpError)]
-    for error in (*bugs, *errors):
-        raise error

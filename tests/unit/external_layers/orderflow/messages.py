@@ -106,6 +106,12 @@ class PlainBook:
     def best_ask(self) -> float:
         return min(self.asks, default=nan)
 
+    def prices_between(self, low: float, high: float) -> tuple[list[float], list[float]]:
+        bids, asks = (
+            [price for price in side if low <= price <= high] for side in (self.bids, self.asks)
+        )
+        return bids, asks
+
     def apply(self, change: DepthUpdate) -> None:
         for levels, changed in ((self.bids, change.bids), (self.asks, change.asks)):
             for price, quantity in changed:

@@ -92,5 +92,5 @@ def test_requests_are_counted(exchange: ReplayExchange) -> None:
     assert counts["requests"]["/fapi/v1/klines"] == 3
     assert counts["weight"]["/fapi/v1/klines"] == 3
     exchange.control("requests", {})
-    assert exchange.request_counts() == {"requests": {}, "weight": {}}
+    assert exchange.request_counts() == {"requests": {}, "weight": {}, "intervals": {}}
     assert exchange.market.now_ms() == NOW_MS

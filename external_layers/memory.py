@@ -1,0 +1,36 @@
+"""What a restarted sidecar still knows: the archive's last hours, put at hand again."""
+
+from typing import Final
+
+from external_layers.store.archive_reader import ArchiveReader
+from external_layers.timeline import CLOSE_MS, Timeline, floor_close
+from scalp_strategy.contract import LAYERS
+from scalp_strategy.setting_groups.layer_rules import orderflow_rules
+from scalp_strategy.settings import Settings
+
+_MS_PER_S: Final = 1_000
+
+
+def remember(timeline: Timeline, reader: ArchiveReader, settings: Settings, now_ms: int) -> None:
+    """Put at hand what was known at every close for which opposition counts, and now.
+
+    At the first of these closes whatever still counts for anything was known, however old; at each
+    later one only what came since the one before is missing.
+
+    Raises
+    ------
+    StoreError
+        When the disk refuses.
+    """
+    close = floor_close(now_ms)
+    first = floor_close(close - settings.confluence.opposition_max_age_s * _MS_PER_S)
+    for layer in set(LAYERS) & set(reader.layers()):
+        timeline.add(reader.as_of(layer, None, first, _longest_ms(settings)))
+        for at in (*range(first + CLOSE_MS, close + 1, CLOSE_MS), now_ms):
+            timeline.add(reader.as_of(layer, None, at, CLOSE_MS))
+
+
+def _longest_ms(settings: Settings) -> int:
+    rules = orderflow_rules(settings.orderflow).components
+    ages_s = [age for rule in rules for age in rule.freshness_s]
+    return round(max(settings.confluence.opposition_max_age_s, *ages_s) * _MS_PER_S)
