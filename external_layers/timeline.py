@@ -76,7 +76,10 @@ class Timeline:
         if since_ms is None:
             return self.as_of(pair, at_ms)
         first = max(since_ms, at_ms - self._history_ms)
-        instants = [*range(floor_close(first) + CLOSE_MS, at_ms, CLOSE_MS), at_ms]
+        earlier = range(floor_close(first) + CLOSE_MS, at_ms, CLOSE_MS)
+        if not earlier:
+            return self.as_of(pair, at_ms)
+        instants = [*earlier, at_ms]
         found: list[Component] = []
         for rows in self._rows.get(pair, {}).values():
             known = (_last(rows, instant) for instant in instants)
@@ -126,7 +129,10 @@ class Timeline:
 
 
 def _last(rows: Sequence[Component], at_ms: int) -> Component | None:
-    return next((one for one in reversed(rows) if one.available_at_ms <= at_ms), None)
+    for one in reversed(rows):
+        if one.available_at_ms <= at_ms:
+            return one
+    return None
 
 
 def _pruned(rows: list[Component], close_ms: int, oldest_ms: int) -> list[Component]:

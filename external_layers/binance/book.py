@@ -43,8 +43,9 @@ class OrderBook:
         self.bids: dict[float, float] = {}
         self.asks: dict[float, float] = {}
         self.update_id = _NONE
-        self._bid_prices: list[float] = []  # both ascending
-        self._ask_prices: list[float] = []
+        # Ascending, asks negated: most changes are near the best, at the cheap end of both lists.
+        self._bid_keys: list[float] = []
+        self._ask_keys: list[float] = []
         self._max_distance = max_distance_pct / 100.0
         self._max_levels = max_levels
         self._trim_every = trim_every
@@ -53,12 +54,12 @@ class OrderBook:
     @property
     def best_bid(self) -> float:
         """Highest bid, NaN without bids."""
-        return self._bid_prices[-1] if self._bid_prices else nan
+        return self._bid_keys[-1] if self._bid_keys else nan
 
     @property
     def best_ask(self) -> float:
         """Lowest ask, NaN without asks."""
-        return self._ask_prices[0] if self._ask_prices else nan
+        return -self._ask_keys[-1] if self._ask_keys else nan
 
     @property
     def middle(self) -> float:
@@ -73,7 +74,7 @@ class OrderBook:
     def clear(self) -> None:
         """Forget everything."""
         self.bids, self.asks = {}, {}
-        self._bid_prices, self._ask_prices = [], []
+        self._bid_keys, self._ask_keys = [], []
         self.update_id = _NONE
 
     def load(self, snapshot: BookSnapshot) -> None:
@@ -86,7 +87,7 @@ class OrderBook:
         """
         bids, asks = _resting(snapshot.bids), _resting(snapshot.asks)
         self.bids, self.asks = bids, asks
-        self._bid_prices, self._ask_prices = sorted(bids), sorted(asks)
+        self._bid_keys, self._ask_keys = sorted(bids), sorted(-price for price in asks)
         self.update_id = snapshot.update_id
         self._trim()
 
@@ -98,8 +99,8 @@ class OrderBook:
         PayloadError
             As `load` does; levels before the bad one are then changed already.
         """
-        _change(self.bids, self._bid_prices, update.bids)
-        _change(self.asks, self._ask_prices, update.asks)
+        _change(self.bids, self._bid_keys, update.bids, 1.0)
+        _change(self.asks, self._ask_keys, update.asks, -1.0)
         self.update_id = update.last_id
         self._applied += 1
         if self._applied >= self._trim_every:
@@ -108,10 +109,18 @@ class OrderBook:
     def top(self, levels: int) -> tuple[list[Level], list[Level]]:
         """Return the best levels of bids and asks, best first; fewer where there are fewer."""
         bids, asks = self.bids, self.asks
-        highest = self._bid_prices[: -levels - 1 : -1]
-        return [(price, bids[price]) for price in highest], [
-            (price, asks[price]) for price in self._ask_prices[:levels]
-        ]
+        highest = self._bid_keys[: -levels - 1 : -1]
+        lowest = self._ask_keys[: -levels - 1 : -1]
+        return [(price, bids[price]) for price in highest], [(-key, asks[-key]) for key in lowest]
+
+    def prices_between(self, low: float, high: float) -> tuple[list[float], list[float]]:
+        """Return the prices of bids and of asks from `low` to `high`, both included, best last.
+
+        It costs as much as there are such levels, however many others there are.
+        """
+        bids, asks = self._bid_keys, self._ask_keys
+        near = asks[bisect_left(asks, -high) : bisect_right(asks, -low)]
+        return bids[bisect_left(bids, low) : bisect_right(bids, high)], [-key for key in near]
 
     def depth_within(self, pct: float) -> tuple[float, float]:
         """Return what rests near the middle.
@@ -131,8 +140,7 @@ class OrderBook:
         if not isfinite(middle):
             return nan, nan
         reach = middle * pct / 100.0
-        bids = self._bid_prices[bisect_left(self._bid_prices, middle - reach) :]
-        asks = self._ask_prices[: bisect_right(self._ask_prices, middle + reach)]
+        bids, asks = self.prices_between(middle - reach, middle + reach)
         return (
             sum(price * self.bids[price] for price in bids),
             sum(price * self.asks[price] for price in asks),
@@ -141,32 +149,37 @@ class OrderBook:
     def _trim(self) -> None:
         """Drop far levels, never the best."""
         self._applied = 0
-        bids, asks = self._bid_prices, self._ask_prices
         lowest = self.best_bid * (1.0 - self._max_distance)
         highest = self.best_ask * (1.0 + self._max_distance)
-        far_bids = max(len(bids) - self._max_levels, bisect_left(bids, lowest), 0)
-        near_asks = min(self._max_levels, bisect_right(asks, highest))
-        for price in bids[:far_bids]:
+        for price in _far(self._bid_keys, lowest, self._max_levels):
             del self.bids[price]
-        for price in asks[near_asks:]:
-            del self.asks[price]
-        del bids[:far_bids], asks[near_asks:]
+        for key in _far(self._ask_keys, -highest, self._max_levels):
+            del self.asks[-key]
+
+
+def _far(keys: list[float], least: float, most: int) -> list[float]:
+    """Take the keys below `least` and those beyond the last `most` out, and return them."""
+    count = max(len(keys) - most, bisect_left(keys, least))
+    far, keys[:count] = keys[:count], []
+    return far
 
 
 def _resting(levels: Iterable[Level]) -> dict[float, float]:
     found: dict[float, float] = {}
-    _change(found, [], levels)
+    _change(found, [], levels, 1.0)
     return found
 
 
-def _change(levels: dict[float, float], prices: list[float], changes: Iterable[Level]) -> None:
+def _change(
+    levels: dict[float, float], keys: list[float], changes: Iterable[Level], sign: float
+) -> None:
     for price, quantity in changes:
         if not (0.0 < price < inf and 0.0 <= quantity < inf):
             raise PayloadError(f"book level {price} x {quantity}")
         if quantity:
             if price not in levels:
-                insort(prices, price)
+                insort(keys, sign * price)
             levels[price] = quantity
         elif price in levels:
             del levels[price]
-            del prices[bisect_left(prices, price)]
+            del keys[bisect_left(keys, sign * price)]

@@ -1,7 +1,7 @@
 """One look at the kept book near the middle: mean level, nearest walls, depth."""
 
 from collections.abc import Mapping
-from math import inf
+from math import inf, nextafter
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -30,6 +30,9 @@ class Book(Protocol):
     @property
     def best_ask(self) -> float:
         """Return the lowest ask."""
+
+    def prices_between(self, low: float, high: float) -> tuple[list[float], list[float]]:
+        """Return the prices of bids and of asks from `low` to `high`, both included."""
 
 
 class Wall(NamedTuple):
@@ -110,7 +113,7 @@ def scan(book: Book, event_ms: int, settings: OrderFlowSettings) -> BookScan | N
     if mid is None:
         return None
     reach = mid * settings.wall_distance_pct / 100.0
-    bids, asks = _within(book.bids, mid, reach), _within(book.asks, mid, reach)
+    bids, asks = _within(book, mid, reach)
     count = len(bids.held) + len(asks.held)
     if not count:
         return None
@@ -128,9 +131,18 @@ def scan(book: Book, event_ms: int, settings: OrderFlowSettings) -> BookScan | N
     )
 
 
-def _within(levels: Mapping[float, float], mid: float, reach: float) -> _Levels:
-    prices = np.fromiter(levels.keys(), np.float64, len(levels))
-    held = np.fromiter(levels.values(), np.float64, len(levels))
+def _within(book: Book, mid: float, reach: float) -> tuple[_Levels, _Levels]:
+    # One step further than the bounds as rounded, so that only the exact distance decides.
+    low, high = nextafter(mid - reach, -inf), nextafter(mid + reach, inf)
+    bids, asks = book.prices_between(low, high)
+    return _levels(book.bids, bids, mid, reach), _levels(book.asks, asks, mid, reach)
+
+
+def _levels(
+    quantities: Mapping[float, float], near: list[float], mid: float, reach: float
+) -> _Levels:
+    prices = np.array(near, dtype=np.float64)
+    held = np.fromiter(map(quantities.__getitem__, near), np.float64, len(near))
     distances = np.abs(prices - mid)
-    near = (distances <= reach) & (held > 0.0)
-    return _Levels(prices[near], held[near], distances[near])
+    counts = (distances <= reach) & (held > 0.0)
+    return _Levels(prices[counts], held[counts], distances[counts])
