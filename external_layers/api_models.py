@@ -92,6 +92,7 @@ class Health(Model):
     books: dict[str, Any]
     scores: dict[str, Any]
     rest: dict[str, Any]
+    jobs: dict[str, Any]
     store: dict[str, Any]
     scanner: dict[str, Any]
     process: dict[str, Any]

@@ -42,6 +42,8 @@ class Answers:
         The exchange's clock.
     on_new_pairs
         Called when pairs are asked for that were not wanted before.
+    is_listed
+        Whether the exchange trades a pair: only those can be wanted.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of the service
@@ -55,6 +57,7 @@ class Answers:
         events: EventLog,
         now_ms: Callable[[], int],
         on_new_pairs: Callable[[], None],
+        is_listed: Callable[[str], bool],
     ) -> None:
         self._settings = settings
         self._watch = watch
@@ -65,12 +68,14 @@ class Answers:
         self._events = events
         self._now_ms = now_ms
         self._on_new_pairs = on_new_pairs
+        self._is_listed = is_listed
         self._rules = orderflow_rules(settings.orderflow)
 
     async def scores(self, pairs: list[str], at_ms: int | None, since_ms: int | None) -> bytes:
         """Return components and candles of pairs as of an instant, and note that they are wanted.
 
         An answer for a close that has just been waits a moment for the candles that ended there.
+        Nobody knows the future: one for an instant still to come is as of now, and says so.
 
         Raises
         ------
@@ -81,9 +86,10 @@ class Answers:
         at = now if at_ms is None else at_ms
         self._check_instant(at, now)
         watches = self._watch.watches
-        if self._demand.ask((pair for pair in pairs if pair != MARKET_WIDE), now):
+        if self._demand.ask((pair for pair in pairs if self._is_listed(pair)), now):
             self._on_new_pairs()
         await self._wait_for_candles([watches[pair] for pair in pairs if pair in watches], at, now)
+        at = min(at, self._now_ms())
         span = (since_ms, at)
         parts = [self._part(pair, span, watches) for pair in dict.fromkeys([*pairs, MARKET_WIDE])]
         return b'{"schema":%d,"at_ms":%d,"pairs":{%b}}' % (SCHEMA_VERSION, at, b",".join(parts))
@@ -112,7 +118,8 @@ class Answers:
     def layers(self, pair: str) -> dict[str, Any]:
         """Return what the layers say of a pair now, as the strategy would combine it."""
         now = self._now_ms()
-        score = combine(self._timeline.as_of(pair, now), self._rules, now)
+        known = [*self._timeline.as_of(pair, now), *self._timeline.as_of(MARKET_WIDE, now)]
+        score = combine(known, self._rules, now)
         return {
             self._rules.layer: {
                 "long": score.long,
@@ -130,8 +137,8 @@ class Answers:
             raise HTTPException(422, f"at = {at}: too long ago; ask /v1/scores/LAYER/history")
 
     async def _wait_for_candles(self, watches: Collection[PairWatch], at: int, now: int) -> None:
-        wait_ms = self._settings.sidecar.candle_wait_ms
-        deadline = min(at, now) + wait_ms if now - at <= wait_ms else now
+        sidecar = self._settings.sidecar
+        deadline = min(now + sidecar.candle_wait_ms, at + sidecar.candle_wait_until_ms)
         while self._now_ms() < deadline and not all(_has_candles(each, at) for each in watches):
             await asyncio.sleep(_WAIT_S)
 

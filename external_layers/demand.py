@@ -40,11 +40,11 @@ class Demand:
 
 
 def chosen_pairs(active: Iterable[str], asked: Iterable[str], most: int) -> list[str]:
-    """Return the pairs to watch: those asked for first, since trades may be open in them.
+    """Return the pairs to watch: the scanner's, then those asked for last.
 
     Examples
     --------
-    >>> chosen_pairs(["A", "B"], ["C", "A"], 2)
-    ['C', 'A']
+    >>> chosen_pairs(["A", "B"], ["C", "A", "D"], 3)
+    ['A', 'B', 'C']
     """
-    return list(dict.fromkeys([*asked, *active]))[:most]
+    return list(dict.fromkeys([*active, *asked]))[:most]

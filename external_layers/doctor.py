@@ -77,8 +77,8 @@ def findings_of(health: Mapping[str, Any]) -> list[Finding]:
     store = health["store"]
     text = f"{store['written_rows']} rows written, {store['waiting_rows']} waiting"
     found.append(Finding("archive", store["error"] is None, store["error"] or text))
-    redis_text = "not configured: REDIS_URL" if store["redis"] is None else "answers"
-    found.append(Finding("redis", store["redis"] is not False, redis_text))
+    redis_texts = {None: "off: REDIS_URL is not set", True: "answers", False: "does not answer"}
+    found.append(Finding("redis", store["redis"] is not False, redis_texts[store["redis"]]))
     return found
 
 

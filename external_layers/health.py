@@ -9,7 +9,9 @@ from typing import Any, Final
 import orjson
 import psutil
 
+from external_layers.binance.counters import UNKNOWN, FeedCounters
 from external_layers.binance.feed_state import FeedState
+from external_layers.binance.rest import BinanceRest
 from external_layers.scanner.pairlist import pairlist_body
 from external_layers.service import Sidecar
 
@@ -18,9 +20,6 @@ STARTING: Final = "starting"
 DEGRADED: Final = "degraded"
 DOWN: Final = "down"
 _MS_PER_S: Final = 1_000
-_LATE_GRIDS: Final = 3  # scores this many grid steps old are late
-_SILENCES: Final = 2  # with nothing heard for so many alarm times nothing comes any more
-_START_MS: Final = 120_000  # within which the first scan, books and candles are awaited
 
 
 class Report:
@@ -91,7 +90,8 @@ class Report:
             "feeds": {kind: self._feed(kind) for kind in sidecar.feeds},
             "books": self._books(),
             "scores": self._scores(now),
-            "rest": {"traded": self._rest(), "jobs": self._jobs()},
+            "rest": {kind: _rest(client) for kind, client in sidecar.rests.items()},
+            "jobs": self._jobs(),
             "store": self._store(),
             "scanner": self._scanner(),
             "process": self._usage(),
@@ -100,9 +100,16 @@ class Report:
     def _status(self, now: int, problems: list[str]) -> str:
         sidecar = self._sidecar
         feed = sidecar.feeds[sidecar.config.kind].state()
-        is_new = sidecar.clock.monotonic_ms() - self._begun_ms < _START_MS
+        is_new = (
+            sidecar.clock.monotonic_ms() - self._begun_ms
+            < sidecar.settings.sidecar.jobs.start_s * _MS_PER_S
+        )
         if feed.streams:
-            silence_ms = sidecar.settings.sidecar.feed.silence_fast_s * _SILENCES * _MS_PER_S
+            silence_ms = (
+                sidecar.settings.sidecar.feed.silence_fast_s
+                * sidecar.settings.sidecar.jobs.silences
+                * _MS_PER_S
+            )
             is_heard = _is_heard(feed, now - silence_ms)
         else:
             is_heard = sidecar.scan is not None and bool(sidecar.scan.metrics)
@@ -119,15 +126,37 @@ class Report:
                 yield f"{state.name}: {state.problem}"
         for kind, feed in sidecar.feeds.items():
             yield from _feed_problems(kind, feed.state())
+            yield from _channel_problems(kind, sidecar.watch.counters[kind])
+        if sidecar.upkeep.refused:
+            yield f"open interest refused by the exchange: {_some(sidecar.upkeep.refused)}"
+        yield from self._unknown_components(now)
         unsynced = sidecar.watch.unsynced()
         if unsynced:
             yield f"books without a snapshot: {_some(sorted(unsynced))}"
         if sidecar.scan is not None and sidecar.scan.shortage:
             yield f"scanner: {sidecar.scan.shortage}"
-        late_ms = sidecar.settings.sidecar.publish_s * _MS_PER_S * _LATE_GRIDS
+        late_ms = (
+            sidecar.settings.sidecar.publish_s
+            * _MS_PER_S
+            * sidecar.settings.sidecar.jobs.late_grids
+        )
         published = sidecar.publisher.published_ms
         if published and now - published > late_ms:
             yield f"scores: the last are {(now - published) / _MS_PER_S:.0f} s old"
+
+    def _unknown_components(self, now: int) -> Iterator[str]:
+        """Name components that no pair knows although there was time enough to learn them."""
+        sidecar = self._sidecar
+        age_ms = sidecar.clock.monotonic_ms() - self._begun_ms
+        if age_ms < sidecar.settings.sidecar.jobs.unknown_s * _MS_PER_S:
+            return
+        is_known: dict[str, bool] = {}
+        for pair in sidecar.watch.watches:
+            for one in sidecar.timeline.as_of(pair, now):
+                is_known[one.name] = is_known.get(one.name, False) or one.is_known
+        unknown = sorted(name for name, known in is_known.items() if not known)
+        if unknown:
+            yield f"unknown for all pairs: {', '.join(unknown)}"
 
     def _feed(self, kind: Any) -> dict[str, Any]:
         state = self._sidecar.feeds[kind].state()
@@ -167,16 +196,6 @@ class Report:
             "pairs": len(self._sidecar.watch.symbols),
             "age_s": (now - published) / _MS_PER_S if published else None,
             "every_s": self._sidecar.settings.sidecar.publish_s,
-        }
-
-    def _rest(self) -> dict[str, Any]:
-        counters = self._sidecar.rest.counters
-        return {
-            "requests": counters.requests,
-            "retries": counters.retries,
-            "weight": counters.weight,
-            "waited_s": counters.waited_s,
-            "errors": dict(counters.errors),
         }
 
     def _jobs(self) -> dict[str, Any]:
@@ -219,6 +238,19 @@ class Report:
         }
 
 
+def _rest(client: BinanceRest) -> dict[str, Any]:
+    counters, budget = client.counters, client.budget
+    return {
+        "requests": counters.requests,
+        "retries": counters.retries,
+        "weight": counters.weight,
+        "weight_this_minute": budget.total,
+        "blocked_until_ms": budget.blocked_until_ms,
+        "waited_s": counters.waited_s,
+        "errors": dict(counters.errors),
+    }
+
+
 def _is_heard(feed: FeedState, since_ms: float) -> bool:
     is_up = any(each.is_settled for each in feed.connections)
     return is_up and any((each.last_ms or 0) >= since_ms for each in feed.streams.values())
@@ -236,6 +268,13 @@ def _feed_problems(kind: str, state: FeedState) -> Iterator[str]:
         yield f"{kind}: refused by the exchange: {_some(refused)}"
     if state.consumer_errors:
         yield f"{kind}: {state.consumer_errors} messages could not be handled (a bug)"
+
+
+def _channel_problems(kind: str, counters: FeedCounters) -> Iterator[str]:
+    for name, each in counters.channels.items():
+        dropped = sum(each.dropped.values())
+        if name != UNKNOWN and dropped and not each.passed:
+            yield f"{kind}: no message of {name} is understood ({dropped} dropped: {each.sample})"
 
 
 def _some(names: list[str], most: int = 5) -> str:

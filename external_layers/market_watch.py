@@ -27,6 +27,7 @@ from scalp_strategy.settings import Settings
 TIMEFRAMES: Final = tuple(LENGTH_MS)
 _CANDLES: Final = tuple(f"kline_{timeframe}" for timeframe in TIMEFRAMES)
 _TRADED: Final = ("aggTrade", "depth20@100ms", "depth@100ms", *_CANDLES)
+_NO_TRADE: Final = -1
 _DERIVED: Final = ("markPrice@1s", "forceOrder")
 
 
@@ -39,6 +40,7 @@ class PairWatch:
     flow: PairFlow
     keeper: BookKeeper
     shelves: dict[str, CandleShelf]
+    last_trade_id: int = _NO_TRADE
 
 
 class MarketWatch:
@@ -51,10 +53,18 @@ class MarketWatch:
         the perpetual of the same name, where there is one.
     settings
         The effective settings.
+    on_candle
+        Called when a candle has closed.
     """
 
-    def __init__(self, kind: MarketKind, settings: Settings) -> None:
+    def __init__(
+        self,
+        kind: MarketKind,
+        settings: Settings,
+        on_candle: Callable[[], None] = lambda: None,
+    ) -> None:
         self.kind = kind
+        self._on_candle = on_candle
         self.counters: dict[MarketKind, FeedCounters] = {kind: FeedCounters()}
         self.counters.setdefault("futures", FeedCounters())
         feed = settings.sidecar.feed
@@ -68,7 +78,7 @@ class MarketWatch:
         self._by_symbol: dict[str, PairWatch] = {}
         self._unfilled: set[tuple[str, str]] = set()
         self._handlers: dict[type, Callable[[PairWatch, Any], None]] = {
-            AggTrade: lambda watch, message: watch.flow.on_trade(message),
+            AggTrade: _on_trade,
             DepthSnapshot: lambda watch, message: watch.flow.on_depth(message),
             MarkPrice: lambda watch, message: watch.flow.on_mark_price(message),
             Liquidation: lambda watch, message: watch.flow.on_liquidation(message),
@@ -116,6 +126,7 @@ class MarketWatch:
 
     def on_gap(self, streams: Iterable[str]) -> None:
         """Take that messages of these streams may have been lost."""
+        interrupted = []
         for name in streams:
             symbol, _, channel = name.partition("@")
             watch = self._by_symbol.get(symbol.upper())
@@ -123,11 +134,14 @@ class MarketWatch:
                 continue
             if channel == "aggTrade":
                 watch.flow.on_gap()
+                interrupted.append(watch.symbol)
             elif channel == "depth@100ms":
                 watch.keeper.reset()
                 watch.flow.on_book_reset()
             elif channel.startswith("kline_"):
                 self._unfilled.add((watch.symbol, channel.removeprefix("kline_")))
+        if interrupted:
+            self._decoders[self.kind].reset(interrupted)
 
     def unsynced(self) -> list[str]:
         """Return the symbols whose book waits for a snapshot."""
@@ -186,14 +200,25 @@ class MarketWatch:
         )
 
     def _on_update(self, watch: PairWatch, update: DepthUpdate) -> None:
-        was_synced = watch.keeper.is_synced
-        watch.keeper.on_update(update)
-        if watch.keeper.is_synced:
-            watch.flow.on_book(watch.keeper.book, update)
-        elif was_synced:
+        keeper = watch.keeper
+        was_synced, applied = keeper.is_synced, keeper.counts["applied"]
+        keeper.on_update(update)
+        if keeper.counts["applied"] > applied:
+            watch.flow.on_book(keeper.book, update)
+        elif was_synced and not keeper.is_synced:
             watch.flow.on_book_reset()
 
     def _on_kline(self, watch: PairWatch, kline: Kline) -> None:
         shelf = watch.shelves.get(kline.interval)
-        if shelf is not None and kline.is_closed and not shelf.add(row_of(kline)):
+        if shelf is None or not kline.is_closed:
+            return
+        if not shelf.add(row_of(kline)):
             self._unfilled.add((watch.symbol, kline.interval))
+        self._on_candle()
+
+
+def _on_trade(watch: PairWatch, trade: AggTrade) -> None:
+    if trade.id != watch.last_trade_id + 1 and watch.last_trade_id != _NO_TRADE:
+        watch.flow.on_gap()
+    watch.last_trade_id = trade.id
+    watch.flow.on_trade(trade)

@@ -63,14 +63,16 @@ class SidecarCollector(Collector):
         requests = _counter("rest_requests", "REST requests.", ["market"])
         weight = _counter("rest_weight", "Request weight spent.", ["market"])
         errors = _counter("rest_errors", "Failed REST attempts.", ["market", "kind"])
-        clients = {self._sidecar.config.kind: self._sidecar.rest}
-        clients.setdefault("futures", self._sidecar.derivatives_rest)
-        for kind, client in clients.items():
+        used = _gauge(
+            "rest_weight_used", "Weight of this minute, as the exchange tells.", ["market"]
+        )
+        for kind, client in self._sidecar.rests.items():
+            used.add_metric([kind], client.budget.total)
             requests.add_metric([kind], client.counters.requests)
             weight.add_metric([kind], client.counters.weight)
             for name, count in client.counters.errors.items():
                 errors.add_metric([kind, name], count)
-        yield from (requests, weight, errors)
+        yield from (requests, weight, used, errors)
 
     def _score_metrics(self) -> Iterator[Metric]:
         sidecar = self._sidecar

@@ -18,7 +18,7 @@ from external_layers.health import Report
 from external_layers.metrics import metrics_registry
 from external_layers.run_config import RunConfig
 from external_layers.service import Sidecar
-from scalp_strategy.errors import ConfigError
+from scalp_strategy.errors import ConfigError, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +70,9 @@ async def run_sidecar(
             finally:
                 say("stopping")
                 await sidecar.stop()
+    left = sidecar.archive.state
+    if left.error is not None:
+        raise StoreError(f"stopped, but {left.waiting_rows} rows are lost: {left.error}")
     say("stopped; everything is written")
 
 

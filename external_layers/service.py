@@ -35,8 +35,9 @@ from external_layers.store.archive import ArchiveWriter
 from external_layers.store.archive_reader import ArchiveReader
 from external_layers.store.events import EventLog
 from external_layers.store.redis_latest import RedisLatest
-from external_layers.timeline import Timeline
+from external_layers.timeline import Timeline, floor_close
 from external_layers.upkeep import Upkeep
+from scalp_strategy.contract import MARKET_WIDE
 from scalp_strategy.contract.archive import day_of
 from scalp_strategy.errors import PayloadError, StoreError
 
@@ -44,12 +45,6 @@ logger = logging.getLogger(__name__)
 
 _SCANNER_STATE: Final = "scanner.json"
 _EVENTS: Final = "events.jsonl"
-_BOOKS_S: Final = 0.5
-_CANDLES_S: Final = 1.0
-_WATCH_S: Final = 30.0
-_MERGE_S: Final = 600.0
-_PERPETUALS_S: Final = 3_600.0
-_PERPETUALS_RETRY_S: Final = 30.0
 _KEPT_SCANS: Final = 60  # scans for which a pair list stays in Redis
 _EVENTS_AT_ONCE: Final = 1_000
 _MS_PER_S: Final = 1_000
@@ -86,7 +81,10 @@ class Sidecar:
         self.rest = self._rest(session, config.exchange)
         is_spot = config.kind == "spot"
         self.derivatives_rest = self._rest(session, config.derivatives) if is_spot else self.rest
-        self.watch = MarketWatch(config.kind, settings)
+        self.rests = {"futures": self.derivatives_rest, config.kind: self.rest}
+        self._wanted_changed = asyncio.Event()
+        self._has_news = asyncio.Event()
+        self.watch = MarketWatch(config.kind, settings, self._has_news.set)
         self.timeline = Timeline(sidecar.history_s)
         self.demand = Demand(sidecar.keep_subscribed_s, sidecar.max_watched)
         self.pairlist = PairlistFile(config.data_dir)
@@ -100,9 +98,6 @@ class Sidecar:
         self.publisher = Publisher(self.watch, self.timeline, self.archive, now)
         self.mirror = self._mirror(config.redis_url)
         self.loops = Loops(now, on_change=self._tell_job)
-        self._wanted_changed = asyncio.Event()
-        self._published = asyncio.Event()
-        self._mirrored = 0
         self.reader = ArchiveReader(config.data_dir)
         self.answers = Answers(
             settings,
@@ -114,6 +109,7 @@ class Sidecar:
             self.events,
             now,
             self._wanted_changed.set,
+            lambda pair: pair in self._symbols,
         )
         self.scan: Scan | None = None
         self._symbols: dict[str, str] = {}
@@ -126,22 +122,22 @@ class Sidecar:
         )
         self._seed_pairlist()
         settings = self.settings.sidecar
-        loops = self.loops
+        loops, jobs = self.loops, settings.jobs
         loops.every(
-            _CANDLES_S,
+            jobs.upkeep_s,
             "clock",
             partial(keep_clock, self.clock, self.rest.clock_sample, settings.feed),
         )
         loops.every(self.settings.scanner.refresh_s, "scanner", self._scan)
         loops.whenever(self._until_wanted_changes, "pairs", self._watch_pairs)
-        loops.every(_CANDLES_S, "candles", self.upkeep.fill_candles)
-        loops.every(_BOOKS_S, "books", self.upkeep.sync_books)
-        loops.every(_CANDLES_S, "open interest", self._poll_open_interest)
+        loops.every(jobs.upkeep_s, "candles", self.upkeep.fill_candles)
+        loops.every(jobs.books_s, "books", self.upkeep.sync_books)
+        loops.every(jobs.upkeep_s, "open interest", self._poll_open_interest)
         loops.whenever(self._until_grid, "scores", self._publish)
         loops.every(settings.archive.flush_s, "archive", self._flush)
-        loops.every(_MERGE_S, "merging", self._merge)
+        loops.every(jobs.merge_s, "merging", self._merge)
         if self.mirror is not None:
-            loops.whenever(self._until_published, "redis", self._mirror_all)
+            loops.whenever(self._until_news, "redis", self._mirror_all)
         if self.config.kind == "spot":
             loops.whenever(self._until_perpetuals_are_due, "perpetuals", self._list_perpetuals)
 
@@ -159,11 +155,11 @@ class Sidecar:
     async def _scan(self) -> None:
         self.scan = scan = await self.scanner.scan()
         self._symbols = {each.pair: each.symbol for each in scan.metrics.values()}
-        for change in scan.changes:
-            text = f"{change.kind.replace('_', ' ')}: {change.reason}"
-            logger.info("%s %s", change.pair, text)
-            self._tell(change.kind, text, change.pair)
         self._wanted_changed.set()
+        for change in scan.changes:
+            logger.info("%s %s: %s", change.pair, change.kind.replace("_", " "), change.reason)
+            # Each waits for the disk.
+            await asyncio.to_thread(self._tell, change.kind, change.reason, change.pair)
         refresh_s = self.settings.scanner.refresh_s
         await asyncio.to_thread(self.pairlist.save, scan.active, refresh_s)
         state = orjson.dumps(state_to_json(self.scanner.state))
@@ -188,27 +184,33 @@ class Sidecar:
         self._wanted_changed.set()
 
     async def _until_perpetuals_are_due(self) -> None:
-        await asyncio.sleep(_PERPETUALS_S if self._perpetuals else _PERPETUALS_RETRY_S)
+        jobs = self.settings.sidecar.jobs
+        await asyncio.sleep(jobs.perpetuals_s if self._perpetuals else jobs.retry_s)
 
     async def _publish(self) -> None:
         await self.publisher.publish()
-        self._published.set()
+        self._has_news.set()
 
     async def _mirror_all(self) -> None:
         if self.mirror is None:
             return
-        now, watches = self.clock.now_ms(), self.watch.watches.values()
-        pairs = self.timeline.pairs
-        known = [one for pair in pairs for one in self.timeline.as_of(pair, now)]
-        await self.mirror.put(known, watches)
+        now, watches = self.clock.now_ms(), self.watch.watches
+        # At a close too: whoever reads a moment after it must find what was known by then.
+        pairs = [MARKET_WIDE, *watches]
+        known = [
+            one
+            for pair in pairs
+            for at in (floor_close(now), now)
+            for one in self.timeline.as_of(pair, at)
+        ]
+        await self.mirror.put(known, watches.values())
         refresh_s = self.settings.scanner.refresh_s
         await self.mirror.put_pairs(self.scanner.state.active, refresh_s, refresh_s * _KEPT_SCANS)
-        told = await self.mirror.put_events(self.events.after(self._mirrored, _EVENTS_AT_ONCE))
-        self._mirrored = max(self._mirrored, told)
+        await self.mirror.put_events(self.events, _EVENTS_AT_ONCE)
 
-    async def _until_published(self) -> None:
-        await self._published.wait()
-        self._published.clear()
+    async def _until_news(self) -> None:
+        await self._has_news.wait()
+        self._has_news.clear()
 
     async def _flush(self) -> None:
         await asyncio.to_thread(self.archive.flush)
@@ -225,7 +227,7 @@ class Sidecar:
 
     async def _until_wanted_changes(self) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wanted_changed.wait(), _WATCH_S)
+            await asyncio.wait_for(self._wanted_changed.wait(), self.settings.sidecar.jobs.pairs_s)
         self._wanted_changed.clear()
 
     # ---- parts ----

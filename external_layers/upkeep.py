@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from external_layers.binance.messages import MarketKind
 from external_layers.binance.questions import (
@@ -18,6 +18,8 @@ from external_layers.market_watch import MarketWatch
 from external_layers.rounds import Rounds
 from scalp_strategy.errors import PayloadError, SourceRejected
 from scalp_strategy.settings import Settings
+
+_MS_PER_S: Final = 1_000
 
 
 class Rest(Protocol):
@@ -62,12 +64,17 @@ class Upkeep:
         self._books = Rounds[str](now_ms, feed.snapshot_every_s, feed.snapshot_every_s)
         poll_s = feed.open_interest_poll_s
         self._open_interest = Rounds[str](now_ms, poll_s, poll_s)
-        self._without_open_interest: set[str] = set()
+        self._refused_ms: dict[str, int] = {}
 
     @property
     def kind(self) -> MarketKind:
         """The traded market."""
         return self._watch.kind
+
+    @property
+    def refused(self) -> list[str]:
+        """The symbols whose open interest the exchange refused lately."""
+        return sorted(self._refused_ms)
 
     async def fill_candles(self) -> None:
         """Ask for the candles that are missing, the shortest timeframe first.
@@ -94,19 +101,32 @@ class Upkeep:
     async def poll_open_interest(self, perpetuals: Collection[str]) -> None:
         """Ask for the open interest of the watched perpetuals that are due; new ones are at once.
 
+        One that the exchange refused is left alone for a while; `refused` names it.
+
         Raises
         ------
         ScalpError
             The first of the errors, after every question was asked.
         """
-        wanted = set(perpetuals) - self._without_open_interest
-        watched = [symbol for symbol in self._watch.symbols if symbol in wanted]
+        now, wanted = self._now_ms(), set(perpetuals)
+        wait_ms = self._settings.sidecar.jobs.rejected_s * _MS_PER_S
+        self._refused_ms = {
+            symbol: at
+            for symbol, at in self._refused_ms.items()
+            if symbol in self._watch.symbols and 0 <= now - at < wait_ms
+        }
+        watched = [
+            symbol
+            for symbol in self._watch.symbols
+            if symbol in wanted and symbol not in self._refused_ms
+        ]
         await self._open_interest.put({symbol: partial(self._poll, symbol) for symbol in watched})
 
     async def _fill(self, symbol: str, timeframe: str) -> None:
-        rows = self._settings.sidecar.candle_rows
+        rows, asked_ms = self._settings.sidecar.candle_rows, self._now_ms()
         payload = await self._ask(self._rest, klines_question(self.kind, symbol, timeframe, rows))
-        self._watch.fill(symbol, timeframe, parse_klines(payload, timeframe, self._now_ms()))
+        # What closed while the answer was on its way may be in it as it was before.
+        self._watch.fill(symbol, timeframe, parse_klines(payload, timeframe, asked_ms))
 
     async def _sync(self, symbol: str) -> None:
         question = depth_question(self.kind, symbol, self._settings.sidecar.feed.book_levels)
@@ -116,7 +136,7 @@ class Upkeep:
         try:
             payload = await self._ask(self._derivatives, open_interest_question(symbol))
         except SourceRejected:
-            self._without_open_interest.add(symbol)
+            self._refused_ms[symbol] = self._now_ms()
             raise
         polled = parse_open_interest(payload, symbol)
         if polled.time_ms > self._now_ms() + self._settings.sidecar.feed.max_ahead_ms:

@@ -68,7 +68,6 @@ class Subscriptions:
     def want(self, streams: Collection[str]) -> None:
         """Set what should be carried."""
         self._wanted = set(streams)
-        self._again &= self._wanted
         self.refused &= self._wanted
 
     def again(self, streams: Iterable[str]) -> None:
@@ -108,7 +107,11 @@ class Subscriptions:
             self._halves += (request.streams[:middle], request.streams[middle:])
 
     def expire(self, now_s: float) -> None:
-        """Give up requests whose reply did not come in time; they will be made again."""
+        """Give up requests whose reply did not come in time.
+
+        Nobody knows whether they were carried out, so their streams are left and, where they are
+        wanted, subscribed anew: both may be asked for twice.
+        """
         late = [
             request
             for request in self._pending.values()
@@ -118,8 +121,8 @@ class Subscriptions:
             del self._pending[request.id]
             self.timeouts += 1
             self._missed += 1
-            if request.method == "UNSUBSCRIBE":
-                self._left(request)
+            self._carried.update(request.streams)
+            self._again.update(request.streams)
 
     def _left(self, request: Request) -> None:
         self._carried.difference_update(request.streams)

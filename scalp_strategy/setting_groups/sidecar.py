@@ -84,7 +84,7 @@ class FeedSettings(Group):
     )
     max_frame_mb: float = setting(4.0, "Megabytes of a stream's message at most.", gt=0, le=64)
     max_ahead_ms: int = setting(
-        60_000, "A message from further in the future is dropped.", ge=0, le=3_600_000
+        5_000, "A message from further in the future is dropped.", ge=0, le=3_600_000
     )
     max_behind_ms: int = setting(
         3_600_000, "A message from further in the past is dropped.", ge=1_000, le=86_400_000
@@ -111,10 +111,51 @@ class FeedSettings(Group):
     )
 
 
+class JobSettings(Group):
+    """How often the sidecar looks after things, and when its health calls them bad."""
+
+    books_s: float = setting(0.5, "Seconds between two looks for books to sync.", gt=0, le=60)
+    upkeep_s: float = setting(
+        1.0, "Seconds between two looks for missing candles and open interest.", gt=0, le=60
+    )
+    pairs_s: float = setting(
+        30.0, "Seconds after which the watched pairs are looked over anyway.", gt=0, le=3_600
+    )
+    merge_s: float = setting(
+        600.0, "Seconds between two looks for archive files to merge.", gt=0, le=86_400
+    )
+    perpetuals_s: float = setting(
+        3_600.0, "Seconds between two lists of perpetuals (spot only).", gt=0, le=86_400
+    )
+    retry_s: float = setting(
+        30.0, "Seconds until a list of perpetuals that failed is asked for again.", gt=0, le=3_600
+    )
+    rejected_s: float = setting(
+        3_600.0,
+        "Seconds until an open interest that was refused is asked for again.",
+        gt=0,
+        le=86_400,
+    )
+    start_s: float = setting(
+        120.0, "Seconds after the start within which health says starting.", ge=0, le=3_600
+    )
+    late_grids: int = setting(3, "Scores this many grid steps old are a problem.", ge=1, le=100)
+    silences: float = setting(
+        2.0, "With nothing heard for so many silence alarms the feed is down.", ge=1, le=100
+    )
+    unknown_s: float = setting(
+        1_800.0,
+        "A component unknown for all pairs is a problem so long after the start.",
+        ge=0,
+        le=86_400,
+    )
+
+
 class SidecarSettings(Group):
     """The companion service, and how the strategy reads it."""
 
     feed: FeedSettings = FeedSettings()
+    jobs: JobSettings = JobSettings()
     archive: ArchiveSettings = ArchiveSettings()
     events: EventSettings = EventSettings()
     latest: LatestSettings = LatestSettings()
@@ -148,6 +189,9 @@ class SidecarSettings(Group):
     max_watched: int = setting(120, "Pairs watched at most, asked for ones included.", ge=1, le=500)
     candle_wait_ms: int = setting(
         400, "Milliseconds an answer waits for candles that just closed.", ge=0, le=2_000
+    )
+    candle_wait_until_ms: int = setting(
+        2_000, "Milliseconds after a close from which no answer waits any more.", ge=0, le=60_000
     )
     history_s: int = setting(
         86_400,

@@ -62,6 +62,7 @@ def idle_sidecar(
     sidecar = Sidecar(run_settings(folder, kind, **changes), None)  # type: ignore[arg-type]
     sidecar.clock.monotonic_ms = lambda: float(clock.ms)
     sidecar.clock.adopt(ClockEstimate(0.0, 1.0))
+    sidecar._symbols = {pair: pair.partition("/")[0] + "USDT" for pair in (BTC, ETH)}
     try:
         yield sidecar, clock
     finally:
