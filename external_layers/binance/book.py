@@ -8,6 +8,7 @@ from typing import Final
 from external_layers.binance.messages import BookSnapshot, DepthUpdate, Level
 from scalp_strategy.errors import PayloadError
 
+_NOWHERE: Final = (nan, nan)
 _NONE: Final = -1
 
 
@@ -31,6 +32,8 @@ class OrderBook:
         Quantity in base currency by price in quote currency; to be read only.
     update_id
         The last update in the book, -1 before the first snapshot.
+    covered
+        The lowest bid and the highest ask of the last snapshot: between them every level is known.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class OrderBook:
         self.bids: dict[float, float] = {}
         self.asks: dict[float, float] = {}
         self.update_id = _NONE
+        self.covered: tuple[float, float] = _NOWHERE
         # Ascending, asks negated: most changes are near the best, at the cheap end of both lists.
         self._bid_keys: list[float] = []
         self._ask_keys: list[float] = []
@@ -76,6 +80,7 @@ class OrderBook:
         self.bids, self.asks = {}, {}
         self._bid_keys, self._ask_keys = [], []
         self.update_id = _NONE
+        self.covered = _NOWHERE
 
     def load(self, snapshot: BookSnapshot) -> None:
         """Replace the book by a snapshot.
@@ -89,6 +94,7 @@ class OrderBook:
         self.bids, self.asks = bids, asks
         self._bid_keys, self._ask_keys = sorted(bids), sorted(-price for price in asks)
         self.update_id = snapshot.update_id
+        self.covered = (min(bids, default=nan), max(asks, default=nan))
         self._trim()
 
     def apply(self, update: DepthUpdate) -> None:

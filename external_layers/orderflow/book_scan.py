@@ -1,7 +1,7 @@
 """One look at the kept book near the middle: mean level, nearest walls, depth."""
 
 from collections.abc import Mapping
-from math import inf, nextafter
+from math import inf, nan, nextafter
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -31,6 +31,10 @@ class Book(Protocol):
     def best_ask(self) -> float:
         """Return the lowest ask."""
 
+    @property
+    def covered(self) -> tuple[float, float]:
+        """Return the prices between which every level is known: those of the last snapshot."""
+
     def prices_between(self, low: float, high: float) -> tuple[list[float], list[float]]:
         """Return the prices of bids and of asks from `low` to `high`, both included."""
 
@@ -55,7 +59,8 @@ class BookScan(NamedTuple):
     bid_wall, ask_wall
         The nearest level of each side above `wall_ratio` mean levels, if there is one.
     depth
-        Quantity of both sides within `thin_distance_pct` of the mid.
+        Quantity of both sides within `thin_distance_pct` of the mid; NaN where the last snapshot
+        did not reach so far, for then levels are missing that nobody has changed since.
     huge
         Prices of the levels, of bids and of asks, above `vanishing_ratio` mean levels.
     """
@@ -119,6 +124,8 @@ def scan(book: Book, event_ms: int, settings: OrderFlowSettings) -> BookScan | N
         return None
     mean = float(bids.held.sum() + asks.held.sum()) / count
     thin_reach = mid * settings.thin_distance_pct / 100.0
+    lowest, highest = book.covered
+    is_covered = lowest <= mid - thin_reach and mid + thin_reach <= highest
     huge = settings.vanishing_ratio * mean
     return BookScan(
         event_ms,
@@ -126,7 +133,7 @@ def scan(book: Book, event_ms: int, settings: OrderFlowSettings) -> BookScan | N
         mean,
         bids.wall(mean, settings.wall_ratio, reach),
         asks.wall(mean, settings.wall_ratio, reach),
-        bids.depth(thin_reach) + asks.depth(thin_reach),
+        bids.depth(thin_reach) + asks.depth(thin_reach) if is_covered else nan,
         (bids.above(huge), asks.above(huge)),
     )
 

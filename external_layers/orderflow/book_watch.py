@@ -1,5 +1,7 @@
 """The kept book as it was last looked at, and its slow mean depth."""
 
+from math import isnan
+
 from external_layers.orderflow.book_scan import Book, BookScan, scan
 from external_layers.orderflow.slow_mean import SlowMean
 from scalp_strategy.setting_groups.orderflow import OrderFlowSettings
@@ -31,7 +33,7 @@ class BookWatch:
         if self._seen is not None and event_ms - self._seen.event_ms < self._wait_ms:
             return None
         self._seen = scan(book, event_ms, self._settings)
-        if self._seen is None:
+        if self._seen is None or isnan(self._seen.depth):
             self._mean.interrupt()
         else:
             self._mean.add(event_ms, self._seen.depth)

@@ -13,13 +13,13 @@ def thin_points(
     Parameters
     ----------
     depth, mean_depth
-        Quantity near the mid now, and its slow mean, same unit; NaN mean: 0 points.
+        Quantity near the mid now, and its slow mean, same unit; NaN of either: 0 points.
     ratios
         Share of the mean below which points begin, and at which all are given.
     bonus
         All the points.
     """
-    if not mean_depth > 0:
+    if not (mean_depth > 0 and depth >= 0):
         return 0.0
     starts, full = ratios
     return Curve((full, starts), (bonus, 0.0))(depth / mean_depth)

@@ -187,3 +187,19 @@ def test_a_long_list_of_names_is_cut(house: House) -> None:
     for number in range(40):
         house.feed.streams[f"s{number}"] = stream(is_silent=True)
     assert "and 35 more" in house.health["problems"][0]
+
+
+def test_a_channel_of_which_nothing_is_understood_is_a_problem(house: House) -> None:
+    for number in range(5):
+        house.sidecar.watch.on_frame(
+            "futures", b'{"stream":"btcusdt@aggTrade","data":{"renamed":1}}', START + number
+        )
+    assert any("no message of aggTrade is understood" in each for each in house.health["problems"])
+
+
+def test_a_component_that_stays_unknown_for_all_pairs_is_a_problem(house: House) -> None:
+    house.clock.ms = START + 1_800_000 + 1
+    house.hears()
+    house.sidecar.timeline.add(house.sidecar.watch.components("BTCUSDT", house.clock.ms))
+    (problem,) = [each for each in house.health["problems"] if each.startswith("unknown")]
+    assert "trade_flow" in problem

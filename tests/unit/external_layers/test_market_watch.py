@@ -203,3 +203,23 @@ def test_spot_takes_funding_from_the_perpetual_of_the_same_name() -> None:
 
 def test_nothing_known_is_nan() -> None:
     assert all(isnan(one.long) for one in watching().components("BTCUSDT", START))
+
+
+def test_a_jump_in_trade_ids_is_a_gap() -> None:
+    watch = watching()
+    trades(watch, "BTCUSDT", range(1, 302))
+    assert "trade_flow" in said(watch, "BTCUSDT", START + 301 * SECOND)
+    later = START + 480 * SECOND
+    watch.on_frame("futures", frames.trade("BTCUSDT", 480, later), later)
+    assert "trade_flow" not in said(watch, "BTCUSDT", later)
+
+
+def test_a_closed_candle_is_news() -> None:
+    told = []
+    watch = MarketWatch("futures", Settings(), lambda: told.append(1))
+    watch.watch({"BTCUSDT": BTC})
+    minute = START // 60_000 * 60_000
+    watch.on_frame("futures", frames.kline("BTCUSDT", "1m", minute, closed=False), START)
+    assert told == []
+    watch.on_frame("futures", frames.kline("BTCUSDT", "1m", minute), START + 60_000)
+    assert told == [1]

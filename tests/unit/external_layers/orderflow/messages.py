@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import nan
+from math import inf, nan
 
 from external_layers.binance.messages import (
     AggTrade,
@@ -97,6 +97,7 @@ class PlainBook:
 
     bids: dict[float, float] = field(default_factory=dict)
     asks: dict[float, float] = field(default_factory=dict)
+    covered: tuple[float, float] = (0.0, inf)
 
     @property
     def best_bid(self) -> float:

@@ -102,6 +102,20 @@ def test_a_thin_book_helps_the_favoured_side_only(bids: float, asks: float, long
     assert (found.long, found.short) == pytest.approx((long, 100.0 - long))
 
 
+def test_a_book_whose_snapshot_did_not_reach_far_enough_is_not_called_thin() -> None:
+    market = Market()
+    market.book.covered = (99.9, 100.1)
+    for second in range(1, 31):
+        market.change(second, [(99.99, 1.0)], [])
+    thin = [(price, 0.01) for price in list(market.book.bids)]
+    market.change(30.5, thin, [(price, 0.01) for price in list(market.book.asks)])
+    market.change(32.0, [(99.99, 0.01)], [])
+    market.top(32.0, 8.0, 2.0)
+    found = market.ask("book_imbalance", 32.0)
+    assert found.long == 80.0
+    assert "thin" not in found.reason
+
+
 def test_depth_is_called_thin_only_after_the_warm_up() -> None:
     market = Market()
     thin = [(price, 0.01) for price in list(market.book.bids)]
