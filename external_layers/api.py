@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from external_layers import api_models as models
-from external_layers.replay.server import is_loopback
+from external_layers.loopback import is_loopback
 from scalp_strategy.contract import LAYERS
 
 JSON: Final = "application/json"

@@ -14,8 +14,8 @@ from external_layers.market_watch import MarketWatch, PairWatch
 from external_layers.store.archive import ArchiveWriter
 from external_layers.store.archive_reader import ArchiveReader
 from external_layers.store.events import EventLog
-from external_layers.timeline import CLOSE_MS, Timeline, floor_close
-from scalp_strategy.contract import MARKET_WIDE, SCHEMA_VERSION, combine, to_wire
+from external_layers.timeline import Timeline, floor_close
+from scalp_strategy.contract import CANDLE_MS, MARKET_WIDE, SCHEMA_VERSION, combine, to_wire
 from scalp_strategy.errors import StoreError
 from scalp_strategy.setting_groups.layer_rules import orderflow_rules
 from scalp_strategy.settings import Settings
@@ -131,7 +131,7 @@ class Answers:
         }
 
     def _check_instant(self, at: int, now: int) -> None:
-        if at % CLOSE_MS and at < floor_close(now):
+        if at % CANDLE_MS and at < floor_close(now):
             raise HTTPException(422, f"at = {at}: of the past only 15m closes are at hand")
         if at < now - self._settings.sidecar.history_s * 1_000:
             raise HTTPException(422, f"at = {at}: too long ago; ask /v1/scores/LAYER/history")

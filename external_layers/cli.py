@@ -15,13 +15,14 @@ import uvloop
 from external_layers.doctor import findings_of, running_health, trial
 from external_layers.health import DOWN
 from external_layers.history.commands import backfill_command, record_command
+from external_layers.loopback import is_loopback
 from external_layers.replay.exchange import ReplayExchange
 from external_layers.replay.feather import Alignment, RecordedMarket, ends_at_ms
 from external_layers.replay.generator import GeneratedMarket
 from external_layers.replay.minutes import DAY_MINUTES, MinuteSource
 from external_layers.replay.overlay import overlay
 from external_layers.replay.recording import Recording
-from external_layers.replay.server import is_loopback, make_app, start
+from external_layers.replay.server import make_app, start
 from external_layers.replay.symbols import QUOTE
 from external_layers.run import run_sidecar
 from external_layers.run_config import RunConfig, run_config

@@ -3,8 +3,8 @@
 from typing import Final
 
 from external_layers.store.archive_reader import ArchiveReader
-from external_layers.timeline import CLOSE_MS, Timeline, floor_close
-from scalp_strategy.contract import LAYERS
+from external_layers.timeline import Timeline, floor_close
+from scalp_strategy.contract import CANDLE_MS, LAYERS
 from scalp_strategy.setting_groups.layer_rules import orderflow_rules
 from scalp_strategy.settings import Settings
 
@@ -26,8 +26,8 @@ def remember(timeline: Timeline, reader: ArchiveReader, settings: Settings, now_
     first = floor_close(close - settings.confluence.opposition_max_age_s * _MS_PER_S)
     for layer in set(LAYERS) & set(reader.layers()):
         timeline.add(reader.as_of(layer, None, first, _longest_ms(settings)))
-        for at in (*range(first + CLOSE_MS, close + 1, CLOSE_MS), now_ms):
-            timeline.add(reader.as_of(layer, None, at, CLOSE_MS))
+        for at in (*range(first + CANDLE_MS, close + 1, CANDLE_MS), now_ms):
+            timeline.add(reader.as_of(layer, None, at, CANDLE_MS))
 
 
 def _longest_ms(settings: Settings) -> int:

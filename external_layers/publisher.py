@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from external_layers.market_watch import MarketWatch
-from external_layers.timeline import CLOSE_MS, Timeline
-from scalp_strategy.contract import Component
+from external_layers.timeline import Timeline
+from scalp_strategy.contract import CANDLE_MS, Component
 from scalp_strategy.settings import Settings
 
 _MS_PER_S: Final = 1_000
@@ -75,7 +75,7 @@ class Publisher:
                 bugs.append(error)
             await asyncio.sleep(0)
         self.published_ms = now = self._now_ms()
-        if now // CLOSE_MS != self._pruned_ms // CLOSE_MS:
+        if now // CANDLE_MS != self._pruned_ms // CANDLE_MS:
             self._timeline.prune(now)
             self._pruned_ms = now
         if bugs:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from external_layers.binance.addresses import Addresses, addresses
 from external_layers.binance.messages import MarketKind
-from external_layers.replay.server import is_loopback
+from external_layers.loopback import is_loopback
 from scalp_strategy.errors import ConfigError
 from scalp_strategy.settings import Settings, load_settings
 

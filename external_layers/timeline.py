@@ -13,18 +13,17 @@ from typing import Final
 import orjson
 
 from external_layers.candles import CandleShelf
-from scalp_strategy.contract import Component, to_wire
+from scalp_strategy.contract import CANDLE_MS, Component, to_wire
 
-CLOSE_MS: Final = 900_000
 _FRAGMENTS: Final = 1_024
-_SHORT_SPAN_MS: Final = 2 * CLOSE_MS  # a client that keeps up; longer answers are not kept
+_SHORT_SPAN_MS: Final = 2 * CANDLE_MS  # a client that keeps up; longer answers are not kept
 
 Key = tuple[str, str]  # layer, name
 
 
 def floor_close(at_ms: int) -> int:
     """Return the last 15m close at or before an instant."""
-    return at_ms // CLOSE_MS * CLOSE_MS
+    return at_ms // CANDLE_MS * CANDLE_MS
 
 
 class Timeline:
@@ -76,7 +75,7 @@ class Timeline:
         if since_ms is None:
             return self.as_of(pair, at_ms)
         first = max(since_ms, at_ms - self._history_ms)
-        earlier = range(floor_close(first) + CLOSE_MS, at_ms, CLOSE_MS)
+        earlier = range(floor_close(first) + CANDLE_MS, at_ms, CANDLE_MS)
         if not earlier:
             return self.as_of(pair, at_ms)
         instants = [*earlier, at_ms]

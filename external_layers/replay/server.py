@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 from typing import Any, Final
 
 import orjson
@@ -49,16 +48,6 @@ async def start(app: web.Application, host: str, port: int) -> tuple[web.AppRunn
         await runner.cleanup()
         raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     return runner, int(runner.addresses[0][1])
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _get(request: web.Request) -> web.StreamResponse:

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 import numpy as np
 
+from scalp_strategy.contract import CANDLE_MS
 from scalp_strategy.errors import PayloadError
 from scalp_strategy.technical.arrays import FloatArray, IntArray
 
 Drop = Callable[[PayloadError], None]
-CANDLE_MS: Final = 900_000
 _SAMPLE_LENGTH: Final = 120
 _PRICE_COLUMNS: Final = 5
 

@@ -8,14 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from external_layers.binance.markets import parse_exchange_info
 from external_layers.binance.messages import MarketKind
-from external_layers.scanner.answers import (
-    CANDLE_MS,
-    Drop,
-    book,
-    book_tickers,
-    closed_candles,
-    day_tickers,
-)
+from external_layers.scanner.answers import Drop, book, book_tickers, closed_candles, day_tickers
 from external_layers.scanner.knowledge import CandleSummary, Held, Knowledge
 from external_layers.scanner.questions import (
     BOOK_LEVELS,
@@ -24,6 +17,7 @@ from external_layers.scanner.questions import (
     questions_to,
 )
 from external_layers.scanner.scores import atr_pct, depth_usdt
+from scalp_strategy.contract import CANDLE_MS
 from scalp_strategy.errors import PayloadError, RateLimited, ScalpError
 from scalp_strategy.setting_groups.scanner import ScannerSettings
 

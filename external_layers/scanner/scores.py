@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 import talib
 
-from external_layers.scanner.answers import CANDLE_MS, Book, BookTicker, Candles
+from external_layers.scanner.answers import Book, BookTicker, Candles
+from scalp_strategy.contract import CANDLE_MS
 from scalp_strategy.setting_groups.scanner import LiquiditySettings, ScannerSettings
 
 _FULL: Final = 100.0

@@ -1,11 +1,8 @@
 """Which components and candles count as the latest (pure)."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
-from scalp_strategy.contract.component import Component
-
-CLOSE_MS: Final = 900_000  # the candles that are traded close every 15 minutes
+from scalp_strategy.contract import CANDLE_MS, Component
 
 Candle = Sequence[float]
 
@@ -27,7 +24,7 @@ def kept(held: Iterable[Component], new: Iterable[Component], now_ms: int) -> li
         Of each name the newest, and the newest known by the last 15m close: a bot that asks a
         moment after the close must see what was known at it.
     """
-    close_ms = now_ms - now_ms % CLOSE_MS
+    close_ms = now_ms - now_ms % CANDLE_MS
     ordered = sorted([*held, *new], key=lambda one: one.available_at_ms)
     newest = {one.name: index for index, one in enumerate(ordered)}
     at_close = {

@@ -20,6 +20,7 @@ from scalp_strategy.contract.component import (
     to_wire,
 )
 from scalp_strategy.contract.names import (
+    CANDLE_MS,
     LAYERS,
     LONG,
     NEUTRAL,
@@ -36,6 +37,7 @@ from scalp_strategy.contract.names import (
 )
 
 __all__ = [
+    "CANDLE_MS",
     "LAYERS",
     "LONG",
     "MARKET_WIDE",

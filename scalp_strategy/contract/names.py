@@ -15,6 +15,8 @@ TIER_MEDIUM: Final = 1
 TIER_HIGH: Final = 2
 TIER_NAMES: Final = {TIER_NONE: "NONE", TIER_MEDIUM: "MEDIUM", TIER_HIGH: "HIGH"}
 
+CANDLE_MS: Final = 900_000  # the candles that are traded
+
 # The five layers, in the order of the report. Each gives `<layer>_long`, `<layer>_short`
 # (0..100, NaN = unknown) and `<layer>_reliability` (0..1); the technical layer's scores are
 # `ta_long` and `ta_short`.

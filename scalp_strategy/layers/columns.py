@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pandas import DataFrame, Series, isna
 
 from scalp_strategy.contract import (
+    CANDLE_MS,
     MARKET_WIDE,
     ComponentRule,
     LayerRules,
@@ -20,7 +21,7 @@ from scalp_strategy.contract import (
     combine_columns,
     layer_column,
 )
-from scalp_strategy.layers.series import CANDLE_MS, ComponentSeries, Ints, overlaid, pick
+from scalp_strategy.layers.series import ComponentSeries, Ints, overlaid, pick
 from scalp_strategy.setting_groups.layer_rules import orderflow_rules
 from scalp_strategy.settings import Settings
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from pandas import DataFrame
 
-from scalp_strategy.contract import MARKET_WIDE, Component
+from scalp_strategy.contract import CANDLE_MS, MARKET_WIDE, Component
 from scalp_strategy.errors import ConfigError, ScalpError
 from scalp_strategy.layers.answer import Answer, Ask, Transport
 from scalp_strategy.layers.bounded import BoundedCall
@@ -25,14 +25,7 @@ from scalp_strategy.layers.candles import (
 from scalp_strategy.layers.columns import horizon_ms, rules_of
 from scalp_strategy.layers.http_transport import HttpTransport
 from scalp_strategy.layers.redis_transport import RedisTransport
-from scalp_strategy.layers.series import (
-    CANDLE_MS,
-    ComponentSeries,
-    Floats,
-    between,
-    joined,
-    series_of,
-)
+from scalp_strategy.layers.series import ComponentSeries, Floats, between, joined, series_of
 from scalp_strategy.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -6,18 +6,16 @@ two closes only the last is kept: nine months of rows every 15 seconds become 26
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pandas import factorize
 
-from scalp_strategy.contract import Component, Picked
+from scalp_strategy.contract import CANDLE_MS, Component, Picked
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-CANDLE_MS: Final = 900_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,8 +31,8 @@ from external_layers.health import Report
 from external_layers.metrics import metrics_registry
 from external_layers.run_config import RunConfig
 from external_layers.service import Sidecar
-from external_layers.timeline import CLOSE_MS, floor_close
-from scalp_strategy.contract import Component
+from external_layers.timeline import floor_close
+from scalp_strategy.contract import CANDLE_MS, Component
 from scalp_strategy.layers import LiveSource, layer_frame, rules_of
 from scalp_strategy.layers.http_transport import HttpTransport
 from scalp_strategy.settings import Settings
@@ -61,10 +61,10 @@ def fill(sidecar: Sidecar, close_ms: int) -> None:
     chance = random.Random(3)
     sidecar.watch.watch(symbols())
     step_ms = SETTINGS.sidecar.publish_s * 1_000
-    for at_ms in range(close_ms - CLOSES * CLOSE_MS, close_ms + 1, step_ms):
+    for at_ms in range(close_ms - CLOSES * CANDLE_MS, close_ms + 1, step_ms):
         for pair in sidecar.watch.watches:
             sidecar.timeline.add(components(pair, at_ms - SETTINGS.sidecar.publish_lead_ms, chance))
-        if at_ms % CLOSE_MS == 0:
+        if at_ms % CANDLE_MS == 0:
             sidecar.timeline.prune(at_ms)
     for each in sidecar.watch.watches.values():
         for shelf in each.shelves.values():
@@ -174,7 +174,7 @@ class Asker:
 
 
 def test_scores_of_forty_pairs_over_http(served: Served) -> None:
-    asker, last = Asker(served), served.close_ms - CLOSE_MS
+    asker, last = Asker(served), served.close_ms - CANDLE_MS
     body = asker.ask(last)
     assert_answer(orjson.loads(body), served.close_ms, {"5m": 3, "1m": 15})
     kept, kept_cpu = asker.times([last] * ASKED)
@@ -215,14 +215,14 @@ def test_what_a_candle_costs_the_bot(served: Served) -> None:
     pairs = list(symbols().values())
     close_ms = served.close_ms
     candles = random_candles(ROWS)
-    last = pd.Timestamp(close_ms - CLOSE_MS, unit="ms", tz="UTC")
+    last = pd.Timestamp(close_ms - CANDLE_MS, unit="ms", tz="UTC")
     dates = pd.Series(pd.date_range(end=last, periods=ROWS, freq="15min"))
     url = f"http://127.0.0.1:{served.port}"
 
     def round_ms() -> dict[str, float]:
         source = LiveSource(BOT, HttpTransport(url, "", SETTINGS.sidecar.timeout_s))
         spent = {
-            "first": cpu_ms(lambda: source.refresh(close_ms - CLOSE_MS, pairs)),
+            "first": cpu_ms(lambda: source.refresh(close_ms - CANDLE_MS, pairs)),
             "refresh": cpu_ms(lambda: source.refresh(close_ms, pairs)),
             "columns": cpu_ms(
                 lambda: [layer_frame(source, pair, dates, SETTINGS) for pair in pairs]

@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from scalp_strategy.contract import CANDLE_MS
 from scalp_strategy.contract.archive import day_of, day_path, day_start_ms, merged_name
 from scalp_strategy.layers import ArchiveSource, layer_frame, rules_of
 from scalp_strategy.layers.columns import LayerRows, layer_columns
-from scalp_strategy.layers.series import CANDLE_MS, ComponentSeries, Floats
+from scalp_strategy.layers.series import ComponentSeries, Floats
 from scalp_strategy.settings import Settings
 from scalp_strategy.technical import technical_layer
 from tests.support.candles import random_candles

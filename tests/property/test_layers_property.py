@@ -7,11 +7,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalp_strategy.contract import MARKET_WIDE, SCHEMA_VERSION, Component, to_wire
+from scalp_strategy.contract import CANDLE_MS, MARKET_WIDE, SCHEMA_VERSION, Component, to_wire
 from scalp_strategy.layers import LiveSource, layer_frame, layer_reasons
 from scalp_strategy.layers.answer import Answer, Ask, parse_answer
 from scalp_strategy.layers.candles import TIMEFRAMES_MS
-from scalp_strategy.layers.series import CANDLE_MS, joined, known_rows, series_of
+from scalp_strategy.layers.series import joined, known_rows, series_of
 from scalp_strategy.settings import Settings
 from scalp_strategy.technical.bars import bars_of
 from tests.unit.layers.evidence import BTC, START_MS, candle_dates

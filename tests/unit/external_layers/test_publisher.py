@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from external_layers.market_watch import MarketWatch
 from external_layers.publisher import Publisher, next_grid_ms
-from external_layers.timeline import CLOSE_MS, Timeline
-from scalp_strategy.contract import Component
+from external_layers.timeline import Timeline
+from scalp_strategy.contract import CANDLE_MS, Component
 from scalp_strategy.errors import ContractViolation
 from scalp_strategy.settings import Settings, with_overrides
 from tests.unit.external_layers.frames import trade
@@ -100,4 +100,4 @@ def test_a_day_of_scores_leaves_one_set_a_close() -> None:
         made.clock.ms = next_grid_ms(made.clock.ms, Settings())
         made.publish()
     span = made.timeline.known_at_closes(BTC, START, made.clock.ms)
-    assert len(span) <= 6 * (3_600_000 // CLOSE_MS + 2)
+    assert len(span) <= 6 * (3_600_000 // CANDLE_MS + 2)

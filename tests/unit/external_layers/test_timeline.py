@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from external_layers.candles import CandleShelf
-from external_layers.timeline import CLOSE_MS, Timeline, floor_close
-from scalp_strategy.contract import Component, from_wire
+from external_layers.timeline import Timeline, floor_close
+from scalp_strategy.contract import CANDLE_MS, Component, from_wire
 
 HISTORY_S = 4 * 3_600
-START = 1_000 * CLOSE_MS
+START = 1_000 * CANDLE_MS
 
 
 def known(at_ms: int, name: str = "a", pair: str = "X", long: float = 60.0) -> Component:
@@ -45,7 +45,7 @@ def test_every_close_of_the_history_is_answered_as_if_nothing_had_been_forgotten
         timeline.add(rows[-1:])
         if is_pruned:
             timeline.prune(now)
-    for close in range(max(START, floor_close(now) - HISTORY_S * 1_000), now + 1, CLOSE_MS):
+    for close in range(max(START, floor_close(now) - HISTORY_S * 1_000), now + 1, CANDLE_MS):
         assert said(timeline.as_of("X", close)) == brute_force(rows, close)
     assert said(timeline.as_of("X", now)) == brute_force(rows, now)
 
@@ -62,9 +62,9 @@ def test_memory_stays_bounded() -> None:
 
 def test_a_span_holds_what_was_known_at_each_of_its_closes_once() -> None:
     timeline = Timeline(HISTORY_S)
-    timeline.add([known(START - 5), known(START + 7), known(START + CLOSE_MS - 3)])
-    span = timeline.known_at_closes("X", START - CLOSE_MS, START + CLOSE_MS)
-    assert said(span) == {("a", START - 5), ("a", START + CLOSE_MS - 3)}
+    timeline.add([known(START - 5), known(START + 7), known(START + CANDLE_MS - 3)])
+    span = timeline.known_at_closes("X", START - CANDLE_MS, START + CANDLE_MS)
+    assert said(span) == {("a", START - 5), ("a", START + CANDLE_MS - 3)}
     assert said(timeline.known_at_closes("X", None, START + 10)) == {("a", START + 7)}
 
 
@@ -83,12 +83,12 @@ def test_an_answer_holds_candles_that_closed_in_its_span_and_follows_new_ones() 
     timeline, shelf = Timeline(HISTORY_S), CandleShelf("5m", 500)
     for index in range(6):
         shelf.add(candle(START + index * 300_000))
-    span = (START + CLOSE_MS, START + 2 * CLOSE_MS)
+    span = (START + CANDLE_MS, START + 2 * CANDLE_MS)
     body = orjson.loads(timeline.fragment("X", span, {"5m": shelf}, 500))
     assert [row[0] - START for row in body["candles"]["5m"]] == [900_000, 1_200_000, 1_500_000]
-    timeline.add([known(START + CLOSE_MS + 1)])
+    timeline.add([known(START + CANDLE_MS + 1)])
     body = orjson.loads(timeline.fragment("X", span, {"5m": shelf}, 500))
-    assert said([from_wire(row) for row in body["components"]]) == {("a", START + CLOSE_MS + 1)}
+    assert said([from_wire(row) for row in body["components"]]) == {("a", START + CANDLE_MS + 1)}
 
 
 def test_candles_stay_ordered_unique_and_tell_of_holes() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from external_layers.scanner.answers import CANDLE_MS
+from scalp_strategy.contract import CANDLE_MS
 
 START_MS = 2_000_000 * CANDLE_MS + 60_000
 MINUTE_MS = 60_000

@@ -6,13 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from external_layers.scanner.answers import (
-    CANDLE_MS,
-    book,
-    book_tickers,
-    closed_candles,
-    day_tickers,
-)
+from external_layers.scanner.answers import book, book_tickers, closed_candles, day_tickers
+from scalp_strategy.contract import CANDLE_MS
 from scalp_strategy.errors import PayloadError
 from tests.support.recorded import recorded
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from external_layers.scanner.answers import CANDLE_MS, Book, BookTicker, Candles
+from external_layers.scanner.answers import Book, BookTicker, Candles
 from external_layers.scanner.metrics import deserves_book, passes_ticker_filters
 from external_layers.scanner.scores import (
     Readings,
@@ -17,6 +17,7 @@ from external_layers.scanner.scores import (
     potential,
     spread_pct,
 )
+from scalp_strategy.contract import CANDLE_MS
 from scalp_strategy.setting_groups.scanner import LiquiditySettings, ScannerSettings
 from scalp_strategy.technical.frame import technical_frame
 from tests.unit.external_layers.scanner.pairs import GOOD, metrics_of
