@@ -94,6 +94,13 @@ class Answers:
         parts = [self._part(pair, span, watches) for pair in dict.fromkeys([*pairs, MARKET_WIDE])]
         return b'{"schema":%d,"at_ms":%d,"pairs":{%b}}' % (SCHEMA_VERSION, at, b",".join(parts))
 
+    def prepare(self) -> None:
+        """Encode what a bot that keeps up will ask for: what the last candle brought."""
+        watches = self._watch.watches
+        close = floor_close(self._now_ms())
+        for pair in (*watches, MARKET_WIDE):
+            self._part(pair, (close - CANDLE_MS, close), watches)
+
     async def history(self, layer: str, pair: str, since_ms: int, limit: int) -> bytes:
         """Return a pair's components of a layer since an instant, as the archive has them."""
         try:

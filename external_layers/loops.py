@@ -9,6 +9,8 @@ from scalp_strategy.errors import ScalpError
 
 logger = logging.getLogger(__name__)
 
+_PAUSE_S = 1.0  # when a pause itself fails
+
 Job = Callable[[], Awaitable[None]]
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -87,7 +89,11 @@ class Loops:
     async def _run(self, pause: Job, state: JobState, job: Job) -> None:
         while True:
             await self.once(state, job)
-            await pause()
+            try:
+                await pause()
+            except Exception as error:  # noqa: BLE001 - as in `once`; and never without a pause
+                self._failed(state, f"{type(error).__name__}: {error}", error)
+                await self.sleep(_PAUSE_S)
 
     def _done(self, state: JobState) -> None:
         state.done_ms = self.now_ms()

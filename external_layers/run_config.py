@@ -98,12 +98,14 @@ def _merged(files: list[Path]) -> dict[str, Any]:
     # The host tells every file and variable that it reads, as if the bot did.
     for name in ("freqtrade.configuration.load_config", "freqtrade.configuration.environment_vars"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    try:
-        config: dict[str, Any] = load_from_files([str(file) for file in files]) if files else {}
-    except OperationalException as error:
-        raise ConfigError(f"config: {error}") from error
-    except AttributeError as error:
-        raise ConfigError("config: each file must hold one JSON object") from error
+    config: dict[str, Any] = {}
+    for file in files:
+        try:
+            config = deep_merge_dicts(load_from_files([str(file)]), config)
+        except OperationalException as error:
+            raise ConfigError(f"--config {file}: {error}") from error
+        except AttributeError as error:
+            raise ConfigError(f"--config {file}: must hold one JSON object") from error
     merged: dict[str, Any] = deep_merge_dicts(environment_vars_to_dict(), config)
     return merged
 

@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 
 from external_layers.backend import Answers
 from external_layers.binance.addresses import Addresses
-from external_layers.binance.clock import ExchangeClock, keep_clock
+from external_layers.binance.clock import ExchangeClock, keep_clock, measure
 from external_layers.binance.markets import parse_exchange_info
 from external_layers.binance.messages import MarketKind
 from external_layers.binance.pacing import Timing
@@ -45,6 +45,8 @@ logger = logging.getLogger(__name__)
 
 _SCANNER_STATE: Final = "scanner.json"
 _EVENTS: Final = "events.jsonl"
+_FIRST_LOOK_S: Final = 3.0  # for the exchange's time at the start; it is asked for again
+_TOGETHER_S: Final = 0.1
 _KEPT_SCANS: Final = 60  # scans for which a pair list stays in Redis
 _EVENTS_AT_ONCE: Final = 1_000
 _MS_PER_S: Final = 1_000
@@ -84,7 +86,8 @@ class Sidecar:
         self.rests = {"futures": self.derivatives_rest, config.kind: self.rest}
         self._wanted_changed = asyncio.Event()
         self._has_news = asyncio.Event()
-        self.watch = MarketWatch(config.kind, settings, self._has_news.set)
+        self._is_stale = asyncio.Event()
+        self.watch = MarketWatch(config.kind, settings, self._note_news)
         self.timeline = Timeline(sidecar.history_s)
         self.demand = Demand(sidecar.keep_subscribed_s, sidecar.max_watched)
         self.pairlist = PairlistFile(config.data_dir)
@@ -116,7 +119,11 @@ class Sidecar:
         self._perpetuals: set[str] = set()
 
     async def start(self) -> None:
-        """Remember the last hours and begin all jobs."""
+        """Set the clock, remember the last hours and begin all jobs."""
+        feed = self.settings.sidecar.feed
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_LOOK_S):
+                await measure(self.clock, self.rest.clock_sample, feed.clock_samples)
         await asyncio.to_thread(
             remember, self.timeline, self.reader, self.settings, self.clock.now_ms()
         )
@@ -134,6 +141,7 @@ class Sidecar:
         loops.every(jobs.books_s, "books", self.upkeep.sync_books)
         loops.every(jobs.upkeep_s, "open interest", self._poll_open_interest)
         loops.whenever(self._until_grid, "scores", self._publish)
+        loops.whenever(self._until_ready, "answers", self._prepare)
         loops.every(settings.archive.flush_s, "archive", self._flush)
         loops.every(jobs.merge_s, "merging", self._merge)
         if self.mirror is not None:
@@ -189,7 +197,20 @@ class Sidecar:
 
     async def _publish(self) -> None:
         await self.publisher.publish()
+        self._note_news()
+
+    def _note_news(self) -> None:
         self._has_news.set()
+        self._is_stale.set()
+
+    async def _prepare(self) -> None:
+        self.answers.prepare()
+
+    async def _until_ready(self) -> None:
+        """Wait for news and a moment more: at a close the candles of all pairs come together."""
+        await self._is_stale.wait()
+        await asyncio.sleep(_TOGETHER_S)
+        self._is_stale.clear()
 
     async def _mirror_all(self) -> None:
         if self.mirror is None:

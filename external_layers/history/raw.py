@@ -73,7 +73,9 @@ def recorded_files(folder: Path) -> list[Path]:
     """
     found = sorted(path for path in folder.glob(f"*{_SUFFIX}") if path.is_file())
     if not found:
-        raise ConfigError(f"no recordings (*{_SUFFIX}) in {folder}")
+        raise ConfigError(
+            f"no recordings (*{_SUFFIX}) in {folder}: `scalp-layers record` makes them"
+        )
     return found
 
 

@@ -15,12 +15,14 @@ from external_layers.replay.faults import (
     DelayRule,
     ErrorRule,
     Faults,
+    FlowRule,
     MalformedRule,
     MoveRule,
     ShiftRule,
     SilenceRule,
     WeightRule,
 )
+from external_layers.replay.flow_pressure import FlowPressure
 from external_layers.replay.market import ReplayMarket
 from external_layers.replay.minutes import DAY_MINUTES, MinuteSource
 from external_layers.replay.moves import PriceMove
@@ -86,6 +88,7 @@ class ReplayExchange:
         self.faults = Faults()
         self.weights = Weights()
         self.requests: Counter[str] = Counter()
+        self.intervals: Counter[str] = Counter()
         self.used_weight: Counter[str] = Counter()
         self._first_shift = shift_minutes
         self._controls: dict[str, Callable[[Any], None]] = {
@@ -95,6 +98,7 @@ class ReplayExchange:
             "malformed": lambda body: self.faults.add_malformed(MalformedRule.model_validate(body)),
             "silence": self._set_silence,
             "move": self._add_move,
+            "flow": self._add_flow,
             "weights": self._set_weights,
             "requests": self._forget_requests,
             "reset": self._reset,
@@ -104,6 +108,8 @@ class ReplayExchange:
         """Return the answer to a GET request."""
         endpoint = self.endpoints.get(path)
         self.requests[path] += 1
+        if "interval" in params:
+            self.intervals[f"{path} {params['interval']}"] += 1
         delay = self.faults.delay_for(path)
         error = self.faults.error_for(path)
         if error is not None:
@@ -146,13 +152,22 @@ class ReplayExchange:
                 | {"minutes": move.minutes}
                 for move in moves
             ],
+            "flows": [
+                {"symbol": each.symbol, "buy_share": each.buy_share, "at": each.at_ms}
+                | {"minutes": each.minutes}
+                for each in self.market.pressures
+            ],
             "weights": {"enforce": self.weights.is_enforced} | self.weights.limits,
             **self.faults.state(),
         }
 
     def request_counts(self) -> dict[str, Any]:
-        """Return requests and weight per path since the last reset."""
-        return {"requests": dict(self.requests), "weight": dict(self.used_weight)}
+        """Return requests and weight per path, and requests per candle length, since a reset."""
+        return {
+            "requests": dict(self.requests),
+            "weight": dict(self.used_weight),
+            "intervals": dict(self.intervals),
+        }
 
     def _weighed(self, path: str, endpoint: Endpoint, params: Params, delay: float) -> Answer:
         kind: MarketKind = "spot" if path.startswith("/api/") else "futures"
@@ -178,10 +193,19 @@ class ReplayExchange:
 
     def _add_move(self, body: Any) -> None:
         rule = MoveRule.model_validate(body)
+        at_ms = self._begin(rule)
+        self.market.add_move(PriceMove(rule.symbol, rule.factor, at_ms, rule.minutes))
+
+    def _add_flow(self, body: Any) -> None:
+        rule = FlowRule.model_validate(body)
+        at_ms = self._begin(rule)
+        self.market.add_pressure(FlowPressure(rule.symbol, rule.buy_share, at_ms, rule.minutes))
+
+    def _begin(self, rule: MoveRule | FlowRule) -> int:
+        """Return from when on a rule holds, for a symbol that must be on offer."""
         if rule.symbol not in self.market.source.symbols:
             raise ValueError(f"unknown symbol {rule.symbol!r}")
-        at_ms = self.market.now_ms() if rule.at is None else rule.at
-        self.market.add_move(PriceMove(rule.symbol, rule.factor, at_ms, rule.minutes))
+        return self.market.now_ms() if rule.at is None else rule.at
 
     def _set_weights(self, body: Any) -> None:
         rule = WeightRule.model_validate(body)
@@ -190,11 +214,13 @@ class ReplayExchange:
 
     def _forget_requests(self, body: Any) -> None:  # noqa: ARG002
         self.requests.clear()
+        self.intervals.clear()
         self.used_weight.clear()
 
     def _reset(self, body: Any) -> None:
         self.faults.clear()
         self.market.clear_moves()
+        self.market.clear_pressures()
         self.market.shift_minutes = self._first_shift
         self.weights = Weights(limits=dict(LIMITS))
         self._forget_requests(body)

@@ -50,6 +50,15 @@ class MoveRule(Group):
     minutes: float = setting(0.0, "Minutes until the whole factor is reached.", ge=0, le=1440)
 
 
+class FlowRule(Group):
+    """Let takers of a symbol buy with a chance, in both markets."""
+
+    symbol: str = setting(..., "Exchange's name, e.g. BTCUSDT.")
+    buy_share: float = setting(..., "Chance that a trade is a taker buy.", ge=0, le=1)
+    at: int | None = setting(None, "Wall time in ms from when on; none = now.", ge=0)
+    minutes: float = setting(30.0, "How long.", gt=0, le=1440)
+
+
 class ShiftRule(Group):
     """Move market time, relative to where the market was started."""
 

@@ -1,4 +1,4 @@
-"""The market as clients see it: wall-clock time, shifted content, price moves, forming candles."""
+"""The market as clients see it: wall clock, shifted content, moves, pressure, forming candles."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import numpy as np
 
 from external_layers.binance.messages import MarketKind
 from external_layers.replay.candles import Candles, aggregated, next_open, opens_of
+from external_layers.replay.flow_pressure import FlowPressure, is_pressed, pressed
 from external_layers.replay.intraminute import MinuteRow, Trades, minute_trades
 from external_layers.replay.minutes import (
     DAY_MINUTES,
@@ -19,6 +20,7 @@ from external_layers.replay.minutes import (
     joined,
 )
 from external_layers.replay.moves import PriceMove, factor_at, is_ramp
+from external_layers.replay.randomness import salt
 from external_layers.replay.symbols import SymbolSpec
 from scalp_strategy.errors import ConfigError
 
@@ -46,7 +48,9 @@ class ReplayMarket:
         self.now_ms = now_ms
         self.shift_minutes = shift_minutes
         self.moves: list[PriceMove] = []
+        self.pressures: list[FlowPressure] = []
         self.revision = 0
+        self._bought: dict[tuple[MarketKind, str, int, int], int] = {}
         self._trades: OrderedDict[tuple[MarketKind, str, int], Trades] = OrderedDict()
 
     def spec(self, kind: MarketKind, name: str) -> SymbolSpec:
@@ -93,14 +97,28 @@ class ReplayMarket:
         self.moves.clear()
         self.revision += 1
 
+    def add_pressure(self, pressure: FlowPressure) -> None:
+        """Let takers of a symbol press; its trades, candles and book agree on it."""
+        self.pressures.append(pressure)
+        self._bought.clear()
+        self.revision += 1
+
+    def clear_pressures(self) -> None:
+        """Let takers do what they did by themselves."""
+        self.pressures.clear()
+        self._bought.clear()
+        self.revision += 1
+
     def is_listed(self, kind: MarketKind, name: str) -> bool:
         """Return whether a symbol is on offer and has had a first candle by now."""
         return name in self.source.symbols and self.listed_ms(kind, name) <= self.now_ms()
 
     def trades_of_minute(self, kind: MarketKind, name: str, minute: int) -> Trades:
-        """Return all trades of a wall-clock minute, price moves applied (future ones too)."""
+        """Return all trades of a wall-clock minute as moved and pressed (future ones too)."""
         trades = self._unmoved_trades(kind, name, minute + self.shift_minutes)
         shifted = replace(trades, time_ms=trades.time_ms - self.shift_minutes * MINUTE_MS)
+        if pressures := self._pressures_of(name):
+            shifted = pressed(shifted, pressures, salt(self.source.seed, "flow", kind, name))
         moves = self._moves_of(name)
         if not moves:
             return shifted
@@ -114,6 +132,7 @@ class ReplayMarket:
         shift = self.shift_minutes
         whole = self.source.minutes(kind, name, start + shift, min(stop, current) + shift)
         whole = self._moved(kind, name, replace(whole, minute=whole.minute - shift))
+        whole = self._pressed(kind, name, whole)
         if not start <= current < stop or not self._exists(kind, name, current):
             return whole
         return joined([whole, self._forming(kind, name, now)])
@@ -174,6 +193,9 @@ class ReplayMarket:
     def _moves_of(self, name: str) -> list[PriceMove]:
         return [move for move in self.moves if move.symbol == name]
 
+    def _pressures_of(self, name: str) -> list[FlowPressure]:
+        return [pressure for pressure in self.pressures if pressure.symbol == name]
+
     def _unmoved_trades(self, kind: MarketKind, name: str, minute: int) -> Trades:
         key = (kind, name, minute)
         trades = self._trades.get(key)
@@ -211,6 +233,24 @@ class ReplayMarket:
                 for column, values in scaled.items():
                     values[place] = getattr(exact, column)[0]
         return replace(minutes, **scaled)
+
+    def _pressed(self, kind: MarketKind, name: str, minutes: Minutes) -> Minutes:
+        places = np.flatnonzero(is_pressed(self._pressures_of(name), minutes.minute))
+        if not len(places):
+            return minutes
+        taker_buy = minutes.taker_buy.copy()
+        taker_buy[places] = [
+            self._bought_in(kind, name, minute) for minute in minutes.minute[places].tolist()
+        ]
+        return replace(minutes, taker_buy=taker_buy)
+
+    def _bought_in(self, kind: MarketKind, name: str, minute: int) -> int:
+        key = (kind, name, minute, self.shift_minutes)
+        bought = self._bought.get(key)
+        if bought is None:
+            trades = self.trades_of_minute(kind, name, minute)
+            bought = self._bought[key] = int(trades.amount[trades.is_buy].sum())
+        return bought
 
 
 def _iso(minute: int) -> str:

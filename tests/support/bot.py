@@ -31,6 +31,7 @@ from scalp_strategy.entries import entry_columns, stop_columns
 from scalp_strategy.settings import Settings, load_settings
 from scalp_strategy.technical import lookback, technical_layer
 from tests.support.sections import CHART_WEIGHTS
+from tests.support.shifted import SharedClock, on_clock
 
 PROJECT: Final = Path(__file__).parents[2]
 CANDLE: Final = timedelta(minutes=15)
@@ -42,6 +43,7 @@ _ANSWER_S: Final = 20.0
 _SEARCH_DAYS: Final = 120
 _ENOUGH_TIME: Final = timedelta(seconds=20)
 _DEPTH_ROWS: Final = 5
+_SHOWN_ROWS: Final = 10
 # The replayed market feeds the technical layer alone: with more weight it makes a tier by itself,
 # often enough for a test; everything after the score is as shipped.
 SECTION: Final[dict[str, Any]] = {"confluence": {"weights": CHART_WEIGHTS}}
@@ -84,12 +86,18 @@ class MarketControl:
         The market's base URL.
     mode
         `futures` or `spot`: whose candles and books are read.
+    transport
+        The way to the market; None = the network.
     """
 
-    def __init__(self, url: str, mode: str = "futures") -> None:
+    def __init__(
+        self, url: str, mode: str = "futures", transport: httpx.BaseTransport | None = None
+    ) -> None:
         self.url = url
         self._api = "/api/v3" if mode == "spot" else "/fapi/v1"
-        self._client = httpx.Client(base_url=url, timeout=_ANSWER_S, trust_env=False)
+        self._client = httpx.Client(
+            base_url=url, timeout=_ANSWER_S, trust_env=False, transport=transport
+        )
 
     def control(self, name: str, **body: Any) -> dict[str, Any]:
         """Ask for a fault, a move, a shift or a reset; return the market's state."""
@@ -162,18 +170,26 @@ def last_close() -> datetime:
 
 
 def _entry_price(market: MarketControl, pair: str, side: Side, close: datetime) -> float | None:
-    settings = load_settings({"scalp": SECTION})
-    rows = {"15m": lookback(settings) + 10, "5m": _LOWER_ROWS, "1m": _LOWER_ROWS}
-    frames = {timeframe: market.candles(pair, timeframe, rows[timeframe]) for timeframe in rows}
-    last = _scored(frames, settings).iloc[-1]
+    last = scored(market, pair, load_settings({"scalp": SECTION})).iloc[-1]
     is_entry = last["date"] == close - CANDLE and last[f"enter_{side}"]
     return float(last["close"]) if is_entry else None
 
 
-def _scored(frames: Mapping[str, DataFrame], settings: Settings) -> DataFrame:
+def scored(
+    market: MarketControl,
+    pair: str,
+    settings: Settings,
+    evidence: Mapping[str, float] | None = None,
+) -> DataFrame:
+    """Return a pair's last candles with scores and entries, as the strategy would mark them.
+
+    `evidence` are columns of other layers, alike in every row; without it those are silent.
+    """
+    rows = {"15m": lookback(settings) + 10, "5m": _LOWER_ROWS, "1m": _LOWER_ROWS}
+    frames = {timeframe: market.candles(pair, timeframe, rows[timeframe]) for timeframe in rows}
     frame = frames["15m"]
     layer = technical_layer(frame, frames["5m"], frames["1m"], settings)
-    frame = concat([frame, layer], axis=1)
+    frame = concat([frame, layer], axis=1).assign(**dict(evidence or {}))
     frame = concat([frame, DataFrame(stop_columns(frame, settings), index=frame.index)], axis=1)
     frame = concat([frame, confluence(frame, settings)], axis=1)
     return concat([frame, entry_columns(frame, settings, can_short=True)], axis=1)
@@ -187,7 +203,8 @@ class PaperBot:
     """`freqtrade trade` with the project's own configs, its API and its messages.
 
     `folder` becomes its user directory: database, account state, log. `environment` adds variables,
-    such as settings of the engine. `messages` is the stream so far, over all its runs.
+    such as settings of the engine. `messages` is the stream so far, over all its runs. `config` is
+    laid over the test's own overlay.
     """
 
     folder: Path
@@ -196,6 +213,8 @@ class PaperBot:
     mode: str = "futures"
     environment: dict[str, str] = field(default_factory=dict)
     messages: list[dict[str, Any]] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
+    clock: SharedClock | None = None
 
     def __post_init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -292,6 +311,16 @@ class PaperBot:
         rows = answer.get("data") or []
         return dict(zip(answer["columns"], rows[-1], strict=True)) if rows else {}
 
+    def candle(self, pair: str, close: datetime) -> dict[str, Any]:
+        """Return the columns of the candle of a pair that closed then, empty until analysed."""
+        answer = self.get("/pair_candles", pair=pair, timeframe="15m", limit=_SHOWN_ROWS)
+        opened_ms = (close - CANDLE).timestamp() * 1_000
+        for row in answer.get("data") or []:
+            columns = dict(zip(answer["columns"], row, strict=True))
+            if columns["__date_ts"] == opened_ms:
+                return columns
+        return {}
+
     def loops(self) -> int:
         """Return the instant of the last finished loop, in seconds."""
         return int(self.get("/health")["last_process_ts"] or 0)
@@ -334,13 +363,14 @@ class PaperBot:
             "internals": {"process_throttle_secs": 1},
             "exchange": {"pair_whitelist": self.pairs},
             "scalp": SECTION,
-        }
+        } | self.config
 
     def _command(self) -> list[str]:
         shipped = [PROJECT / "config" / f"{name}.json" for name in ("base", self.mode, "dry-run")]
         own = [self.folder / "replay.json", self.folder / "test.json"]
         configs = [word for path in (*shipped, *own) for word in ("-c", str(path))]
-        return [beside_python("freqtrade"), "trade", "--userdir", str(self.folder), *configs]
+        program = [beside_python("freqtrade"), "trade", "--userdir", str(self.folder), *configs]
+        return on_clock(self.clock, program)
 
     def _variables(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("FREQTRADE_")}

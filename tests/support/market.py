@@ -6,19 +6,24 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.shifted import SharedClock, on_clock
+
 READY = "replay market on "
 
 
 @contextlib.contextmanager
-def running_market(*options: str | Path) -> Iterator[str]:
+def running_market(*options: str | Path, clock: SharedClock | None = None) -> Iterator[str]:
     """Start `scalp-layers market` on a free port and yield its base URL; stop it at the end.
 
     Parameters
     ----------
     options
         More command-line options, e.g. ``"--seed", "11"`` or ``"--write-config", path``.
+    clock
+        The clock that it lives by; None = the machine's.
     """
-    command = [sys.executable, "-m", "external_layers.cli", "market", "--port", "0"]
+    program = str(Path(sys.executable).with_name("scalp-layers"))
+    command = on_clock(clock, [program, "market", "--port", "0"])
     process = subprocess.Popen(
         [*command, *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
