@@ -245,7 +245,7 @@ def test_what_was_served_is_on_the_disk_after_sigterm(market: str, tmp_path: Pat
     assert served <= place.archived()
     # Killed without a word it goes on all the same, with rising numbers and the known pairs.
     with running(place) as sidecar:
-        assert set(place.get("/v1/pairlist")["pairs"]) == pairs
+        assert set(place.get("/v1/pairlist")["pairs"]) >= pairs
         until(lambda: place.is_known(BTC, "book_imbalance"))
         assert sidecar.end(signal.SIGKILL) == -signal.SIGKILL
     with running(place) as sidecar:
@@ -255,7 +255,7 @@ def test_what_was_served_is_on_the_disk_after_sigterm(market: str, tmp_path: Pat
         until(lambda: place.is_known(BTC, "book_imbalance"))
         assert sidecar.end(signal.SIGINT) == 0
     assert place.run("pairlist").returncode == 0
-    assert set(json.loads((place.data / "pairlist.json").read_text())["pairs"]) == pairs
+    assert set(json.loads((place.data / "pairlist.json").read_text())["pairs"]) >= pairs
 
 
 def test_spot_takes_funding_and_open_interest_from_the_perpetual(

@@ -355,7 +355,7 @@ def test_the_hash_changes_with_every_setting(override):
 def test_every_key_is_part_of_what_is_hashed():
     def leaves(group, prefix=""):
         for name, value in group.items():
-            if isinstance(value, dict):
+            if isinstance(value, dict) and value:
                 yield from leaves(value, f"{prefix}{name}.")
             else:
                 yield f"{prefix}{name}"
