@@ -153,6 +153,7 @@ def doctor(
     """Say what works, what does not, and what to do about it.
 
     Asks the running sidecar; when none runs, tries out the exchange, Redis and the data folder.
+    Ends with status 1 when nothing comes from the exchange, or when a trial failed.
     """
     settings = _run_config(config or [], data_dir)
     health = running_health(settings)

@@ -112,7 +112,7 @@ class Sidecar:
             self.events,
             now,
             self._wanted_changed.set,
-            lambda pair: pair in self._symbols,
+            self._may_be_wanted,
         )
         self.scan: Scan | None = None
         self._symbols: dict[str, str] = {}
@@ -157,6 +157,10 @@ class Sidecar:
             await self.mirror.close()
         await asyncio.to_thread(self.archive.close)
         self.events.close()
+
+    def _may_be_wanted(self, pair: str) -> bool:
+        # Before the first scan nobody knows what is listed; what is not is left out after it.
+        return pair in self._symbols or not self._symbols
 
     # ---- jobs ----
 

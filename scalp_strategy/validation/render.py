@@ -43,6 +43,7 @@ def headline(report: Report) -> str:
         f"{run['timeframe']} candles, fills on {run['detail_timeframe']}, "
         f"{run['starting_balance']:g} {run['currency']}"
         f", settings {run['preset']} {run['settings']}, code {run['code']}"
+        f", archive {run['archive']}"
         + (f", run at {cost_text(run['cost_of_run'])} a side" if report.costs[0].trades else "")
     )
 

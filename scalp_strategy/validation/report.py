@@ -132,6 +132,7 @@ def _run_facts(run: BacktestRun) -> dict[str, Any]:
         "preset": (run.config.get("scalp") or {}).get("preset", "specification"),
         "settings": run.config.get("scalp_settings", "unknown"),
         "code": run.config.get("scalp_code", "unknown"),
+        "archive": run.config.get("scalp_archive", "unknown"),
         "cost_of_run": float(run.trades["host_cost"].sum()) / turnover if turnover else math.nan,
     }
 
