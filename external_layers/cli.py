@@ -114,7 +114,7 @@ _RUN_EXAMPLES = """\b
 Examples:
   scalp-layers run -c config/base.json -c config/futures.json
   REDIS_URL=redis://127.0.0.1:6379/0 scalp-layers run -c config/base.json -c config/spot.json
-  SCALP_LAYERS_EXCHANGE_URL=http://127.0.0.1:18080 scalp-layers run -c config/base.json
+  SCALP_LAYERS_EXCHANGE_URL=http://127.0.0.1:18080 scalp-layers run -c config/base.json ...
 """
 
 
