@@ -15,6 +15,7 @@ from typing import IO, Any, Final, Self
 
 import orjson
 
+from external_layers.files import replace_file
 from external_layers.history.raw import (
     GZIP_BITS,
     MANIFEST,
@@ -23,6 +24,7 @@ from external_layers.history.raw import (
     file_name,
     line_of,
 )
+from scalp_strategy.errors import StoreError
 from scalp_strategy.setting_groups.history import RecorderSettings
 
 _MB: Final = 1_000_000
@@ -161,7 +163,7 @@ class Recorder:
         """Run something that writes; on a refusal give the file up, so the next one starts anew."""
         try:
             act()
-        except OSError:
+        except (OSError, StoreError):
             self._segment = None
             self.state.failures += 1
             self.state.is_failing = True
@@ -204,9 +206,7 @@ def _opened(folder: Path, kind: str, first_ns: int) -> tuple[IO[bytes], str]:
 
 def _add_to_manifest(path: Path, note: FileNote) -> None:
     notes = [*_manifest(path), asdict(note)]
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(orjson.dumps(notes, option=orjson.OPT_INDENT_2))
-    temporary.replace(path)
+    replace_file(path, orjson.dumps(notes, option=orjson.OPT_INDENT_2))
 
 
 def _manifest(path: Path) -> list[Any]:

@@ -4,7 +4,6 @@ Every file is checked against its ``.CHECKSUM`` (sha256) when there is one.
 """
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Final, Protocol
 
 import httpx
 
+from external_layers.files import replace_file
 from scalp_strategy.errors import ConfigError, PayloadError, SourceRejected, SourceUnavailable
 from scalp_strategy.setting_groups.history import BackfillSettings
 
@@ -45,6 +45,8 @@ class DumpSource(Protocol):
             When it is not what its checksum says.
         SourceUnavailable
             When it cannot be had now.
+        StoreError
+            When the disk refuses the copy that is kept of a download.
         """
         ...
 
@@ -111,8 +113,8 @@ class UrlSource:
         checksum = self._fetched(path + _CHECKSUM)
         dump = _checked(path, content, checksum)
         if checksum is not None:
-            _store(_beside(self._cache / path), checksum)
-        _store(self._cache / path, content)
+            replace_file(_beside(self._cache / path), checksum)
+        replace_file(self._cache / path, content)
         return dump
 
     def _kept(self, path: str) -> Dump | None:
@@ -177,11 +179,3 @@ def _checked(path: str, content: bytes, checksum: bytes | None) -> Dump:
                 f"{name}{_CHECKSUM} says {told[:12]}..."
             )
     return Dump(name, content, digest, checksum is not None)
-
-
-def _store(path: Path, content: bytes) -> None:
-    """Write whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)

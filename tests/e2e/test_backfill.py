@@ -259,6 +259,18 @@ def test_a_download_that_is_not_what_its_checksum_says(
         assert not (tmp_path / "cache" / "x.zip").exists()
 
 
+def test_a_download_that_cannot_be_kept_is_an_error_in_words(
+    served: tuple[str, Path], tmp_path: Path
+) -> None:
+    url, folder = served
+    (folder / "y.zip").write_bytes(b"content")
+    (tmp_path / "cache").write_bytes(b"a file, no folder")
+    with httpx.Client(base_url=url) as client:
+        source = UrlSource(client, tmp_path / "cache", BackfillSettings(), lambda _: None)
+        with pytest.raises(StoreError, match=r"y\.zip"):
+            source.read("y.zip")
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_run_goes_on(
     dumps: Path, whole: list[object], tmp_path: Path, number: signal.Signals
