@@ -156,3 +156,14 @@ def test_no_candle_of_an_answer_closed_after_its_instant(parts: tuple[Sidecar, C
     candles = answer["pairs"][BTC]["candles"]
     assert [row[0] for row in candles["5m"]] == [START, START + 300_000, START + 600_000]
     assert (candles["1m"][0][0], candles["1m"][-1][0]) == (START, START + CLOSE_MS - 60_000)
+
+
+def test_what_a_bot_that_keeps_up_asks_for_is_encoded_before_it_asks(minutes: Sidecar) -> None:
+    minutes.watch.watch({"BTCUSDT": BTC})
+    close = START + 3 * CLOSE_MS
+    minutes.answers.prepare()
+    encoded = dict(minutes.timeline._fragments)
+    assert said(asked(minutes, [BTC], close, close - CLOSE_MS)) == [45]
+    assert {key: id(kept) for key, kept in minutes.timeline._fragments.items()} == {
+        key: id(kept) for key, kept in encoded.items()
+    }
