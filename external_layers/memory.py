@@ -4,8 +4,8 @@ from typing import Final
 
 from external_layers.store.archive_reader import ArchiveReader
 from external_layers.timeline import Timeline, floor_close
-from scalp_strategy.contract import CANDLE_MS, LAYERS
-from scalp_strategy.setting_groups.layer_rules import orderflow_rules
+from scalp_strategy.contract import CANDLE_MS
+from scalp_strategy.setting_groups.layer_rules import horizon_ms, rules_of
 from scalp_strategy.settings import Settings
 
 _MS_PER_S: Final = 1_000
@@ -24,13 +24,10 @@ def remember(timeline: Timeline, reader: ArchiveReader, settings: Settings, now_
     """
     close = floor_close(now_ms)
     first = floor_close(close - settings.confluence.opposition_max_age_s * _MS_PER_S)
-    for layer in set(LAYERS) & set(reader.layers()):
-        timeline.add(reader.as_of(layer, None, first, _longest_ms(settings)))
+    kept = set(reader.layers())
+    for rules in rules_of(settings):
+        if rules.layer not in kept:
+            continue
+        timeline.add(reader.as_of(rules.layer, None, first, horizon_ms(rules, settings)))
         for at in (*range(first + CANDLE_MS, close + 1, CANDLE_MS), now_ms):
-            timeline.add(reader.as_of(layer, None, at, CANDLE_MS))
-
-
-def _longest_ms(settings: Settings) -> int:
-    rules = orderflow_rules(settings.orderflow).components
-    ages_s = [age for rule in rules for age in rule.freshness_s]
-    return round(max(settings.confluence.opposition_max_age_s, *ages_s) * _MS_PER_S)
+            timeline.add(reader.as_of(rules.layer, None, at, CANDLE_MS))

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError, model_validator
 
 from scalp_strategy.errors import ConfigError
 from scalp_strategy.setting_groups.base import Group, setting
+from scalp_strategy.setting_groups.base_rate import BaseRateSettings
 from scalp_strategy.setting_groups.breakers import BreakerSettings
 from scalp_strategy.setting_groups.confluence import ConfluenceSettings, EntrySettings
 from scalp_strategy.setting_groups.onchain import OnChainSettings
@@ -24,6 +25,7 @@ from scalp_strategy.setting_groups.risk import RiskSettings
 from scalp_strategy.setting_groups.scanner import ScannerSettings
 from scalp_strategy.setting_groups.sentiment import SentimentSettings
 from scalp_strategy.setting_groups.sidecar import SidecarSettings
+from scalp_strategy.setting_groups.sources import SourcesSettings
 from scalp_strategy.setting_groups.technical import TechnicalSettings
 
 SECTION: Final = "scalp"
@@ -71,6 +73,8 @@ class Settings(Group):
     orderflow: OrderFlowSettings = OrderFlowSettings()
     onchain: OnChainSettings = OnChainSettings()
     sentiment: SentimentSettings = SentimentSettings()
+    base_rate: BaseRateSettings = BaseRateSettings()
+    sources: SourcesSettings = SourcesSettings()
     sidecar: SidecarSettings = SidecarSettings()
 
     @model_validator(mode="after")

@@ -4,10 +4,8 @@ from scalp_strategy.layers.archive import ArchiveSource
 from scalp_strategy.layers.columns import (
     FLAG_COLUMNS,
     LayerSource,
-    horizon_ms,
     layer_frame,
     layer_reasons,
-    rules_of,
 )
 from scalp_strategy.layers.live import LiveSource, RefreshReport, live_source
 
@@ -17,9 +15,7 @@ __all__ = [
     "LayerSource",
     "LiveSource",
     "RefreshReport",
-    "horizon_ms",
     "layer_frame",
     "layer_reasons",
     "live_source",
-    "rules_of",
 ]

@@ -3,7 +3,7 @@
 Pure but for the source it is given.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -22,13 +22,8 @@ from scalp_strategy.contract import (
     layer_column,
 )
 from scalp_strategy.layers.series import ComponentSeries, Ints, overlaid, pick
-from scalp_strategy.setting_groups.layer_rules import orderflow_rules
+from scalp_strategy.setting_groups.layer_rules import horizon_ms, rules_of
 from scalp_strategy.settings import Settings
-
-# Every layer that is made of components, in the order of the report.
-LAYER_RULES: Final[tuple[Callable[[Settings], LayerRules], ...]] = (
-    lambda settings: orderflow_rules(settings.orderflow),
-)
 
 # A component's flag "regime=RISK_OFF" becomes the cell "RISK_OFF" of the column "regime".
 FLAG_COLUMNS: Final = ("regime", "macro")
@@ -73,22 +68,6 @@ class LayerRows(NamedTuple):
         return sorted({*self.own, *self.market})
 
 
-def rules_of(settings: Settings) -> tuple[LayerRules, ...]:
-    """Return the rules of every layer that is made of components."""
-    return tuple(rules(settings) for rules in LAYER_RULES)
-
-
-def horizon_ms(rules: LayerRules, settings: Settings) -> int:
-    """Return for how long a row that is not renewed is remembered: by all readers alike.
-
-    The longest of the ages at which a component's reliability falls, and of the time for which
-    opposition counts.
-    """
-    ages = (age for rule in rules.components for age in rule.freshness_s)
-    longest = max(settings.confluence.opposition_max_age_s, *ages, 0)
-    return int(longest * _MS_PER_S)
-
-
 def layer_frame(
     source: LayerSource, pair: str, dates: "Series[Any]", settings: Settings
 ) -> DataFrame:
@@ -109,8 +88,8 @@ def layer_frame(
     -------
     DataFrame
         On the index of `dates`: `<layer>_long`, `<layer>_short` (0..100, NaN = silent) and
-        `<layer>_reliability` (0..1, 0 = silent) of every layer in `LAYER_RULES`, and those of
-        `FLAG_COLUMNS` that some component has set (strings, None = unknown).
+        `<layer>_reliability` (0..1, 0 = silent) of every layer that is made of components, and
+        those of `FLAG_COLUMNS` that some component has set (strings, None = unknown).
 
     Notes
     -----

@@ -22,10 +22,10 @@ from scalp_strategy.layers.candles import (
     no_candles,
     unbroken_until,
 )
-from scalp_strategy.layers.columns import horizon_ms, rules_of
 from scalp_strategy.layers.http_transport import HttpTransport
 from scalp_strategy.layers.redis_transport import RedisTransport
 from scalp_strategy.layers.series import ComponentSeries, Floats, between, joined, series_of
+from scalp_strategy.setting_groups.layer_rules import horizon_ms, rules_of
 from scalp_strategy.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Settings of the sentiment layer."""
 
 from scalp_strategy.setting_groups.base import Group, setting
-from scalp_strategy.setting_groups.weights import Range, Score, Weights, weight
+from scalp_strategy.setting_groups.weights import Range, Score, Seconds, Share, Weights, weight
 
 
 class SentimentWeights(Weights):
@@ -44,4 +44,28 @@ class SentimentSettings(Group):
     regime_biases: RegimeBiases = RegimeBiases()
     macro_positive_scores: Range = setting((65, 75), "Long score of helpful macro moves.")
     macro_negative_scores: Range = setting((25, 35), "Long score of hostile ones, worst first.")
+    fear_greed_freshness_s: tuple[Seconds, Seconds, Seconds] = setting(
+        (172_800, 259_200, 604_800), "Ages of the fear & greed index; it is a daily value."
+    )
+    fear_greed_freshness: tuple[Share, Share, Share, Share] = setting(
+        (1.0, 0.5, 0.2, 0.0), "Its reliability before the first age, between them, and after."
+    )
+    social_freshness_s: tuple[Seconds, Seconds, Seconds] = setting(
+        (1_800, 5_400, 14_400), "Ages of mentions and news."
+    )
+    social_freshness: tuple[Share, Share, Share, Share] = setting(
+        (1.0, 0.7, 0.4, 0.0), "Their reliability before the first age, between them, and after."
+    )
+    regime_freshness_s: tuple[Seconds, Seconds, Seconds] = setting(
+        (7_200, 172_800, 345_600), "Ages of what the market regime is made of, the oldest counts."
+    )
+    regime_freshness: tuple[Share, Share, Share, Share] = setting(
+        (1.0, 0.7, 0.3, 0.0), "Its reliability before the first age, between them, and after."
+    )
+    macro_freshness_s: tuple[Seconds, Seconds, Seconds] = setting(
+        (7_200, 172_800, 432_000), "Ages of macro values; they stand still over a weekend."
+    )
+    macro_freshness: tuple[Share, Share, Share, Share] = setting(
+        (1.0, 0.7, 0.4, 0.0), "Their reliability before the first age, between them, and after."
+    )
     macro_poll_s: int = setting(900, "Seconds between two macro checks.", ge=60, le=86_400)

@@ -33,15 +33,16 @@ from external_layers.run_config import RunConfig
 from external_layers.service import Sidecar
 from external_layers.timeline import floor_close
 from scalp_strategy.contract import CANDLE_MS, Component
-from scalp_strategy.layers import LiveSource, layer_frame, rules_of
+from scalp_strategy.layers import LiveSource, layer_frame
 from scalp_strategy.layers.http_transport import HttpTransport
+from scalp_strategy.setting_groups.layer_rules import rules_of
 from scalp_strategy.settings import Settings
 from scalp_strategy.technical import technical_layer
 from tests.benchmarks.wire_market import symbols
 from tests.support.candles import random_candles
 
 SETTINGS = Settings()
-(RULES,) = rules_of(SETTINGS)
+RULES, *_ = rules_of(SETTINGS)
 # Fewer candles than are served, so that the last but one close has them all as well.
 BOT = SETTINGS.model_copy(
     update={"sidecar": SETTINGS.sidecar.model_copy(update={"candle_rows": 480})}

@@ -17,16 +17,17 @@ import pytest
 
 from scalp_strategy.contract import CANDLE_MS
 from scalp_strategy.contract.archive import day_of, day_path, day_start_ms, merged_name
-from scalp_strategy.layers import ArchiveSource, layer_frame, rules_of
+from scalp_strategy.layers import ArchiveSource, layer_frame
 from scalp_strategy.layers.columns import LayerRows, layer_columns
 from scalp_strategy.layers.series import ComponentSeries, Floats
+from scalp_strategy.setting_groups.layer_rules import rules_of
 from scalp_strategy.settings import Settings
 from scalp_strategy.technical import technical_layer
 from tests.support.candles import random_candles
 from tests.unit.layers.evidence import BTC, ETH, SCHEMA, START_MS
 
 SETTINGS = Settings()
-(RULES,) = rules_of(SETTINGS)
+RULES, *_ = rules_of(SETTINGS)
 NAMES = [rule.name for rule in RULES.components]
 DAY_MS = 86_400_000
 MOST_MS = 50.0  # of processor time, for nine months of a pair

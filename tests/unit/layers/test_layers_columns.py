@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from scalp_strategy.contract import MARKET_WIDE, Component
-from scalp_strategy.layers import horizon_ms, layer_frame, layer_reasons, rules_of
+from scalp_strategy.layers import layer_frame, layer_reasons
 from scalp_strategy.layers.series import (
     ComponentSeries,
     between,
@@ -18,13 +18,18 @@ from scalp_strategy.layers.series import (
     pick,
     series_of,
 )
+from scalp_strategy.setting_groups.layer_rules import horizon_ms, rules_of
 from scalp_strategy.settings import Settings, with_overrides
 from tests.unit.layers.evidence import BTC, CANDLE_MS, START_MS, candle_dates, component
 
 SETTINGS = Settings()
 DAY_MS = 86_400_000
 CLOSES = START_MS + CANDLE_MS * np.arange(4)
-NUMBERS = ["orderflow_long", "orderflow_short", "orderflow_reliability"]
+NUMBERS = [
+    f"{layer}_{field}"
+    for layer in ("orderflow", "onchain", "sentiment")
+    for field in ("long", "short", "reliability")
+]
 
 
 class Held:
@@ -95,8 +100,9 @@ def test_the_columns_by_hand() -> None:
 def test_a_layer_without_data_is_silent_and_never_zero() -> None:
     out = frame()
     assert list(out.columns) == NUMBERS
-    assert out[NUMBERS[:2]].isna().all().all()
-    assert (out["orderflow_reliability"] == 0.0).all()
+    reliabilities = [name for name in NUMBERS if name.endswith("reliability")]
+    assert out.drop(columns=reliabilities).isna().all().all()
+    assert (out[reliabilities] == 0.0).all().all()
 
 
 def test_rows_of_another_pair_or_layer_say_nothing() -> None:
@@ -150,7 +156,7 @@ def test_vanishing_liquidity_costs_both_sides_where_it_is_flagged() -> None:
 
 
 def test_the_horizon_spans_the_slowest_component_and_the_opposition() -> None:
-    (rules,) = rules_of(SETTINGS)
+    rules, *_ = rules_of(SETTINGS)
     assert horizon_ms(rules, SETTINGS) == DAY_MS
     longer = with_overrides(SETTINGS, {"confluence.opposition_max_age_s": 100_000})
     assert horizon_ms(rules, longer) == 100_000_000

@@ -162,7 +162,8 @@ def test_a_clock_set_back_knows_nothing_of_the_future(sidecar, url) -> None:
 def test_a_pair_that_is_not_asked_for_is_forgotten_in_time(sidecar, url) -> None:
     source = source_for(url)
     source.refresh(START_MS, [BTC])
-    source.refresh(START_MS + 2 * 86_400_000, [ETH])
+    # A week and some hours: so long the slowest layer's rows are remembered.
+    source.refresh(START_MS + 8 * 86_400_000, [ETH])
     assert source.candles(BTC, "5m") is None
     assert source.series("orderflow", BTC, 0, START_MS) == {}
 
