@@ -122,8 +122,18 @@ class Client(Protocol):
         several (RSS).
         """
 
-    async def post(self, path: str, json: Any, headers: Mapping[str, str] | None = None) -> Reply:
-        """Return the answer to a POST request that asks a question and changes nothing."""
+    async def post(
+        self,
+        path: str,
+        json: Any,
+        headers: Mapping[str, str] | None = None,
+        *,
+        form: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Return the answer to a POST request that asks a question and changes nothing.
+
+        With `form` the body is an encoded form, and `json` is left out.
+        """
 
     def messages(self, path: str, opening: Sequence[Any]) -> "Messages":
         """Return the text messages of a websocket, `opening` being sent first."""

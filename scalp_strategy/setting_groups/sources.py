@@ -1,6 +1,12 @@
 """Settings of the outside sources and of what runs them."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from scalp_strategy.setting_groups.base import Group, setting
+
+Seconds = Annotated[float, Field(ge=1)]
 
 
 class SourcesSettings(Group):
@@ -8,7 +14,7 @@ class SourcesSettings(Group):
 
     is_enabled: bool = setting(True, "Ask outside sources at all.")
     disabled: tuple[str, ...] = setting((), "Names of sources that are left alone.")
-    every_s: dict[str, float] = setting({}, "Seconds between two fetches of single sources.")
+    every_s: dict[str, Seconds] = setting({}, "Seconds between two fetches of single sources.")
     urls: dict[str, str] = setting(
         {}, "Other addresses of single providers, e.g. a mempool.space of your own."
     )
@@ -37,5 +43,14 @@ class SourcesSettings(Group):
     )
     max_pause_s: float = setting(86_400.0, "A longer Retry-After is cut to this.", gt=0, le=604_800)
     save_s: float = setting(
-        30.0, "Seconds between two savings of schedule, budgets and memory.", gt=0, le=3_600
+        30.0,
+        "Seconds between two savings of schedule, budgets and memory; each fetch is noted at once.",
+        gt=0,
+        le=3_600,
+    )
+    heartbeat_s: float = setting(
+        30.0, "Seconds without any data after which a stream is pinged.", gt=0, le=600
+    )
+    stable_s: float = setting(
+        60.0, "A stream that has lasted so long works: its waits start anew.", gt=0, le=3_600
     )
