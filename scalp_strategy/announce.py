@@ -1,18 +1,26 @@
 """Decisions in words: one line for the log, the whole message for the trader."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from scalp_strategy.analysed import CANDLE_MINUTES, instant_ns
-from scalp_strategy.contract import LAYERS, layer_column
+from scalp_strategy.base_rate import SETUP_LABELS, side_column
+from scalp_strategy.contract import LAYERS, Side, layer_column
 from scalp_strategy.engine import Engine
 from scalp_strategy.errors import ContractViolation
 from scalp_strategy.layers import layer_reasons
 from scalp_strategy.risk import LEG_TAGS, PositionSize
 from scalp_strategy.signals import Candidate, Decision
 from scalp_strategy.technical import technical_reasons
-from scalp_strategy.telegram.signal_format import LayerText, SignalText, format_signal
+from scalp_strategy.telegram.alert_format import without_markup
+from scalp_strategy.telegram.signal_format import (
+    LayerText,
+    PastText,
+    SignalText,
+    format_signal,
+)
 
 _NS_PER_MS = 1_000_000
 
@@ -49,6 +57,7 @@ def announcement(decision: Decision, engine: Engine) -> str:
     row = analysed.row(instant_ns(candidate.close_time))
     layers = {name: _layer(row, name, candidate.side) for name in LAYERS}
     reasons = technical_reasons(row, candidate.side, settings)
+    win_rate_pct, past = _past(row, candidate.side)
     message = format_signal(
         SignalText(
             side=candidate.side,
@@ -69,7 +78,9 @@ def announcement(decision: Decision, engine: Engine) -> str:
             orderflow=_with_reasons(layers["orderflow"], candidate, "orderflow", engine),
             onchain=_with_reasons(layers["onchain"], candidate, "onchain", engine),
             sentiment=_with_reasons(layers["sentiment"], candidate, "sentiment", engine),
-            base_rate=layers["base_rate"],
+            base_rate=layers["base_rate"] if past is not None else LayerText(),
+            win_rate_pct=win_rate_pct,
+            past=past,
             regime=_regime(row),
             timeframe_minutes=CANDLE_MINUTES,
             validity_minutes=settings.entry.signal_expiry_minutes,
@@ -78,8 +89,9 @@ def announcement(decision: Decision, engine: Engine) -> str:
         )
     )
     text = "\n".join([message, *_footnotes(decision, size, settings.preset)])
-    # The host sends it to Telegram as Markdown, where a lone underscore loses the message.
-    return text.replace("_", " ")
+    # The host sends it to Telegram as Markdown, where a lone underscore, or a bracket in what an
+    # outside source wrote, loses the message.
+    return without_markup(text)
 
 
 def _footnotes(decision: Decision, size: PositionSize, preset: str) -> list[str]:
@@ -97,6 +109,16 @@ def _footnotes(decision: Decision, size: PositionSize, preset: str) -> list[str]
 def _layer(row: Mapping[str, Any], name: str, side: str) -> LayerText:
     score = row.get(layer_column(name, side))
     return LayerText(None if score is None else float(score))
+
+
+def _past(row: Mapping[str, Any], side: Side) -> tuple[float | None, PastText | None]:
+    """Return the setup's win rate in percent and what it rests on; None where it is unknown."""
+    names = ("win_rate", "samples", "mean_r", "setup")
+    values = [float(row.get(side_column(name, side), math.nan)) for name in names]
+    if not all(math.isfinite(value) for value in values):
+        return None, None
+    win_rate, samples, mean_r, setup = values
+    return win_rate * 100, PastText(samples, mean_r, SETUP_LABELS[int(setup)])
 
 
 def _with_reasons(text: LayerText, candidate: Candidate, layer: str, engine: Engine) -> LayerText:

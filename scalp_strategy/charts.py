@@ -30,6 +30,7 @@ def plot_config(settings: Settings) -> dict[str, Any]:
             "Confluence": _sides("confluence"),
             "Technical": _sides("ta"),
             "Order flow": _sides("orderflow"),
+            "Base rate": _sides("base_rate"),
             "Coverage": {"coverage": {"color": "#8e44ad"}},
             "Tier": {"tier": {"color": "#d35400", "type": "bar"}},
             "Stop %": {"sl_pct": {"color": "#7f8c8d"}},

@@ -23,6 +23,15 @@ class LayerText:
 
 
 @dataclass(frozen=True, slots=True)
+class PastText:
+    """What a win rate rests on: occurrences of a setup (by its name), and their mean in R."""
+
+    samples: float
+    mean_r: float
+    setup: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignalText:
     """Every value the signal message shows.
 
@@ -52,6 +61,7 @@ class SignalText:
     sentiment: LayerText = field(default_factory=LayerText)
     base_rate: LayerText = field(default_factory=LayerText)
     win_rate_pct: float | None = None
+    past: PastText | None = None
     regime: str | None = None
     timeframe: str = "15m"
     timeframe_minutes: int = 15
@@ -154,7 +164,6 @@ def _risk(signal: SignalText) -> list[str]:
 
 
 def _breakdown(signal: SignalText) -> list[str]:
-    win_rate = _number(signal.win_rate_pct, 0, "%")
     return [
         "📡 DATA BREAKDOWN",
         *_layer("├─ TA", signal.technical, most=2),
@@ -162,8 +171,15 @@ def _breakdown(signal: SignalText) -> list[str]:
         *_layer("├─ On-Chain", signal.onchain, most=1),
         *_layer("├─ Sentiment", signal.sentiment, most=1),
         f"└─ Backtest: {_layer_score(signal.base_rate)}",
-        f"    └─ Historical win rate: {win_rate}",
+        f"    └─ Historical win rate: {_win_rate(signal)}",
     ]
+
+
+def _win_rate(signal: SignalText) -> str:
+    rate, past = _number(signal.win_rate_pct, 0, "%"), signal.past
+    if past is None or rate == NO_DATA:
+        return rate
+    return f"{rate} of {past.samples:.0f}, mean {past.mean_r:+.2f}R ({past.setup})"
 
 
 def _layer(label: str, layer: LayerText, most: int) -> list[str]:

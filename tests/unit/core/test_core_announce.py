@@ -6,6 +6,7 @@ import pytest
 
 from scalp_strategy.analysed import AnalysedPair
 from scalp_strategy.announce import announcement, summary
+from scalp_strategy.base_rate import SETUP_LABELS
 from scalp_strategy.confluence import confluence
 from scalp_strategy.contract import TIER_MEDIUM, Component
 from scalp_strategy.decision import DecisionDesk
@@ -133,6 +134,29 @@ def test_layers_that_spoke_are_shown():
     assert "Order Flow: 19/100" in announcement(*decided("short", **columns))
 
 
+def test_the_past_of_the_setup_is_told():
+    past = {
+        "base_rate_long": 56.4,
+        "base_rate_short": 50.0,
+        "base_rate_reliability": 0.6,
+        "base_rate_win_rate_long": 0.412,
+        "base_rate_samples_long": 311.6,
+        "base_rate_mean_r_long": -0.214,
+        "base_rate_setup_long": np.int8(SETUP_LABELS.index("ema_structure + macd")),
+        "base_rate_win_rate_short": np.nan,
+        "base_rate_samples_short": np.nan,
+        "base_rate_mean_r_short": np.nan,
+        "base_rate_setup_short": np.int8(0),
+    }
+    text = announcement(*decided(**past))
+    assert "Backtest: 56/100" in text
+    assert "win rate: 41% of 312, mean -0.21R (ema structure + macd)" in text
+    # The other side's setup has no past: its 50 is no score to show.
+    text = announcement(*decided("short", **past))
+    assert "Backtest: no data" in text
+    assert "win rate: no data" in text
+
+
 def test_a_layer_says_why():
     decision, rooms = decided(orderflow_long=81.0, orderflow_short=19.0, orderflow_reliability=1.0)
     close_ms = int(CLOSE.timestamp() * 1_000)
@@ -143,6 +167,18 @@ def test_a_layer_says_why():
     text = announcement(decision, rooms)
     assert why in text
     assert "late" not in text
+
+
+def test_markup_in_a_reason_does_not_lose_the_message():
+    decision, rooms = decided(sentiment_long=70.0, sentiment_short=30.0, sentiment_reliability=1.0)
+    close_ms = int(CLOSE.timestamp() * 1_000)
+    why = "News is good: [BREAKING] *ETF* `approved`"
+    rooms.layers = Said(
+        (Component("sentiment", "social_sentiment", PAIR, 70.0, 30.0, close_ms, close_ms, why),)
+    )
+    text = announcement(decision, rooms)
+    assert "(BREAKING)" in text
+    assert not set("_*`[") & set(text)
 
 
 def test_a_capped_tier_says_why():

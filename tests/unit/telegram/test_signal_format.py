@@ -5,7 +5,12 @@ import pytest
 
 from scalp_strategy.contract import TIER_HIGH, TIER_MEDIUM
 from scalp_strategy.errors import ContractViolation
-from scalp_strategy.telegram.signal_format import LayerText, SignalText, format_signal
+from scalp_strategy.telegram.signal_format import (
+    LayerText,
+    PastText,
+    SignalText,
+    format_signal,
+)
 
 SIGNAL = SignalText(
     side="long",
@@ -113,6 +118,15 @@ def test_unknown_is_never_a_number():
         assert line in text
     assert "nan" not in text
     assert "None" not in text
+
+
+def test_a_win_rate_says_what_it_rests_on():
+    past = PastText(samples=311.6, mean_r=-0.214, setup="ema_structure + macd")
+    text = format_signal(replace(SIGNAL, win_rate_pct=41.2, past=past))
+    line = "    └─ Historical win rate: 41% of 312, mean -0.21R (ema_structure + macd)\n"
+    assert f"└─ Backtest: 58/100\n{line}" in text
+    unknown = format_signal(replace(SIGNAL, win_rate_pct=None, past=past))
+    assert "Historical win rate: no data\n" in unknown
 
 
 def test_a_known_layer_without_reasons():
