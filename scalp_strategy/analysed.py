@@ -70,6 +70,14 @@ class AnalysedPair:
         row = self._last_row(now_ns)
         return float(self._close[row]) if row >= 0 else float("nan")
 
+    def move_pct(self, close_ns: int, span_ns: int) -> float:
+        """Return the move of the closes over a span, percent; NaN where either is not here."""
+        then_ns = close_ns - span_ns
+        if not (self.has_candle(close_ns) and self.has_candle(then_ns)):
+            return float("nan")
+        before = self.price_at(then_ns)
+        return (self.price_at(close_ns) / before - 1.0) * 100.0 if before > 0 else float("nan")
+
     def atr_at(self, now_ns: int) -> float:
         """Return the ATR of the last candle closed at or before an instant, NaN when unknown."""
         row = self._last_row(now_ns)
@@ -99,10 +107,14 @@ class AnalysedPair:
             self._columns[name] = self._frame[name].to_numpy()
         return self._columns[name][row]
 
+    def _state(self, name: str, row: int) -> str | None:
+        value = self._value(name, row) if name in self._frame else None
+        return value if isinstance(value, str) else None
+
     def _candidate(self, row: int) -> Candidate:
         settings = self._settings
         side = side_of(int(self._value("direction", row)))
-        is_choppy = "regime" in self._frame and self._value("regime", row) == CHOPPY
+        is_choppy = self._state("regime", row) == CHOPPY
         atr_pct, volume_ratio = self._value("atr_pct", row), self._value("volume_ratio", row)
         return Candidate(
             pair=self.pair,
@@ -118,4 +130,5 @@ class AnalysedPair:
             size_factor=settings.risk.choppy_size_factor if is_choppy else 1.0,
             is_tier_capped=bool(self._value("is_tier_capped", row)),
             gate=gate_reason(float(atr_pct), float(volume_ratio), settings),
+            macro=self._state("macro", row),
         )

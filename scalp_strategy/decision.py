@@ -9,7 +9,7 @@ The callbacks only look the latched decision up. The same code runs live and in 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from math import prod
+from math import isnan, nan, prod
 from typing import Final, Protocol
 
 from scalp_strategy.account import Account, Position
@@ -34,6 +34,9 @@ NEVER_ASKED: Final = "the host placed no order: no free slot, a locked pair or t
 
 SIGNALS_ONLY: Final = "signals only: no order is placed"
 
+_BTC: Final = "BTC"
+_HOUR_NS: Final = 3_600 * 1_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
@@ -55,6 +58,17 @@ class Host(Protocol):
 
     def has_traded(self, pair: str, since: datetime) -> bool:
         """Return whether a trade of a pair, open or closed, was opened at or after an instant."""
+
+
+def btc_beside(pair: str) -> str:
+    """Return BTC's pair in the market of another.
+
+    Examples
+    --------
+    >>> btc_beside("SOL/USDT:USDT")
+    'BTC/USDT:USDT'
+    """
+    return f"{_BTC}/{pair.partition('/')[2]}"
 
 
 class DecisionDesk:
@@ -87,6 +101,7 @@ class DecisionDesk:
         self._host = host
         self._breakers = breakers
         self._pairs: dict[str, AnalysedPair] = {}
+        self._watched: dict[str, AnalysedPair] = {}
         self._latched: dict[str, Decision] = {}
         self._judged: set[str] = set()
         self._reserved: dict[str, tuple[Position, float]] = {}
@@ -102,6 +117,10 @@ class DecisionDesk:
     def offer(self, analysed: AnalysedPair) -> None:
         """Take a pair's analysed candles; the newest replace the earlier."""
         self._pairs[analysed.pair] = analysed
+
+    def watch(self, seen: AnalysedPair) -> None:
+        """Take the candles of a pair that is looked at and not traded."""
+        self._watched[seen.pair] = seen
 
     def analysed(self, pair: str) -> AnalysedPair | None:
         """Return a pair's analysed candles, None when it was never offered."""
@@ -234,7 +253,7 @@ class DecisionDesk:
             )
 
     def _judge(self, candidate: Candidate) -> Decision:
-        state = BreakerState(self.settings.breakers, self.account)
+        state = BreakerState(self.settings.breakers, self.account, self._btc_hour_move(candidate))
         spoken = verdicts(candidate, state, self._breakers)
         plan = trade_plan(
             candidate.side,
@@ -248,6 +267,13 @@ class DecisionDesk:
         if decision.is_approved:
             self._reserve(decision)
         return decision
+
+    def _btc_hour_move(self, candidate: Candidate) -> float:
+        """Percent, by BTC's candles in the candidate's own market; NaN where there are none."""
+        name, close_ns = btc_beside(candidate.pair), instant_ns(candidate.close_time)
+        seen = (held[name] for held in (self._pairs, self._watched) if name in held)
+        moves = (btc.move_pct(close_ns, _HOUR_NS) for btc in seen)
+        return next((move for move in moves if not isnan(move)), nan)
 
     def _size(
         self,

@@ -12,9 +12,12 @@ from freqtrade.persistence import Trade
 from pandas import DataFrame, Series
 
 from scalp_strategy.account import Account, MemoryStore, StateStore
-from scalp_strategy.analysed import instant_ns
+from scalp_strategy.analysed import AnalysedPair, instant_ns
+from scalp_strategy.base_rate import base_rates
+from scalp_strategy.base_rate_desk import base_rate_desk
 from scalp_strategy.contract import Side
-from scalp_strategy.decision import DecisionDesk
+from scalp_strategy.decision import DecisionDesk, btc_beside
+from scalp_strategy.events import event_desk
 from scalp_strategy.exits import ExitDesk, HostTrade, candle_open
 from scalp_strategy.host import FreqtradeHost
 from scalp_strategy.journal import DecisionLog, MemoryLog
@@ -46,16 +49,24 @@ class Engine:
     Raises
     ------
     ConfigError
-        When the sidecar's address is malformed.
+        When the address of the sidecar or of the journal is malformed.
     """
 
     def __init__(self, strategy: Any, settings: Settings) -> None:
+        self._strategy = strategy
         self.is_trading = strategy.dp.runmode in TRADE_MODES
         self._live = live_source(settings, os.environ) if self.is_trading else None
         self.layers: LayerSource = self._live or ArchiveSource(
             archive_path(strategy.config, settings)
         )
         self._file = FileStore(state_path(strategy.config)) if self.is_trading else None
+        journal = journal_path(strategy.config)
+        self._events = event_desk(settings, os.environ, journal) if self.is_trading else None
+        self._past = (
+            base_rate_desk(strategy.config, settings, self._candles_shown)
+            if self.is_trading
+            else None
+        )
         store: StateStore = self._file or MemoryStore()
         self.log: DecisionLog = MemoryLog()
         self.host = FreqtradeHost(strategy, self._stop_price)
@@ -65,6 +76,7 @@ class Engine:
         self._now: datetime | None = None
         self._told_problem: str | None = None
         self._refused: dict[str, datetime] = {}
+        self._watched: set[str] = set()
 
     def begin_loop(self, now: datetime, pairs: Iterable[str] = ()) -> None:
         """Begin a loop of the host: notice a new epoch, or care for plans and admin requests.
@@ -82,11 +94,24 @@ class Engine:
             trades = Trade.get_trades_proxy(is_open=True)
             for trade in trades:
                 self.exits.plan(trade)
-            self._read_layers(now, [*pairs, *(trade.pair for trade in trades)])
+            pairs = [*pairs, *(trade.pair for trade in trades)]
+            self._read_layers(now, pairs)
+            if self._past is not None:
+                self._past.begin(now, pairs)
+
+    def alerts(self, now: datetime) -> list[str]:
+        """Return what the sidecar's events give to tell; see that they are pulled. Never waits."""
+        return self._events.messages(now) if self._events is not None else []
 
     def layer_columns(self, pair: str, dates: "Series[Any]", settings: Settings) -> DataFrame:
         """Return what the outside layers say at the close of every candle of a pair."""
         return layer_frame(self.layers, pair, dates, settings)
+
+    def base_rates(self, pair: str, frame: DataFrame, settings: Settings) -> DataFrame:
+        """Return how a pair's setups have ended before; while trading, from all remembered."""
+        if self._past is not None:
+            return self._past.columns(pair, frame)
+        return base_rates({pair: frame}, settings)[pair]
 
     def candles(self, pair: str, timeframe: str) -> DataFrame | None:
         """Return the candles of a lower timeframe that the sidecar served."""
@@ -94,6 +119,7 @@ class Engine:
 
     def decide(self, now: datetime, pairs: list[str]) -> list[Decision]:
         """Judge the candles that closed last; a pair that was judged is not judged again."""
+        self._watch_btc(pairs)
         return self.desk.decide(candle_open(now), pairs)
 
     def approved(self, pair: str, side: Side, now: datetime) -> Decision | None:
@@ -138,9 +164,24 @@ class Engine:
             self._refused[candidate.pair] = candidate.close_time
             logger.info("%s %s not entered for now: %s", candidate.pair, candidate.side, reason)
 
+    def _watch_btc(self, pairs: list[str]) -> None:
+        """Show the desk BTC's candles where it is not scanned: its leap is a danger to all."""
+        for btc in {btc_beside(pair) for pair in pairs} - {*pairs}:
+            if not self.is_trading and btc in self._watched:
+                continue
+            self._watched.add(btc)
+            candles = self.host.candles(btc)
+            if not candles.empty:
+                seen = candles.assign(is_candidate=False)
+                self.desk.watch(AnalysedPair(btc, seen, self.desk.settings))
+
     def _read_layers(self, now: datetime, pairs: list[str]) -> None:
         if self._live is not None:
             self._live.refresh(instant_ns(candle_open(now)) // _NS_PER_MS, pairs)
+
+    def _candles_shown(self, pair: str, timeframe: str) -> DataFrame | None:
+        shown: DataFrame | None = self._strategy.candles_shown(pair, timeframe)
+        return shown
 
     def _stop_price(self, trade: HostTrade, now: datetime) -> float:
         return self.exits.stop(trade, now)
@@ -170,10 +211,19 @@ class Engine:
 
 def state_path(config: dict[str, Any]) -> Path:
     """Return where the account's state of a bot is kept."""
+    return _bot_file(config, "account", "json")
+
+
+def journal_path(config: dict[str, Any]) -> Path:
+    """Return where the journal of a bot is kept, unless a database is named."""
+    return _bot_file(config, "journal", "sqlite")
+
+
+def _bot_file(config: dict[str, Any], what: str, ending: str) -> Path:
     mode = "dry-run" if config.get("dry_run", True) else "live"
     name = "".join(char if char.isalnum() else "-" for char in config.get("bot_name", "freqtrade"))
     market = config.get("trading_mode", "spot")
-    return Path(config["user_data_dir"]) / "scalp" / f"account-{name}-{mode}-{market}.json"
+    return Path(config["user_data_dir"]) / "scalp" / f"{what}-{name}-{mode}-{market}.{ending}"
 
 
 def archive_path(config: dict[str, Any], settings: Settings) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 
 from freqtrade.enums import TRADE_MODES
 from freqtrade.persistence import Trade
+from pandas import DataFrame
 
 from scalp_strategy.account import Position
 from scalp_strategy.decision import Holdings
@@ -57,6 +58,15 @@ class FreqtradeHost:
             contract_size=limits["contract_size"],
             maintenance_margin_ratio=limits["maintenance_margin_ratio"],
         )
+
+    def candles(self, pair: str) -> DataFrame:
+        """Return the 15m candles of a pair that may not be scanned; none where there are none."""
+        dp, timeframe = self._strategy.dp, self._strategy.timeframe
+        if dp.runmode in TRADE_MODES:
+            shown: DataFrame = dp.ohlcv(pair, timeframe, copy=False)
+            return shown
+        stored: DataFrame = dp.historic_ohlcv(pair, timeframe)
+        return stored
 
     def has_traded(self, pair: str, since: datetime) -> bool:
         """Return whether a trade of a pair was opened at or after an instant.

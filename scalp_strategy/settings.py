@@ -18,6 +18,7 @@ from scalp_strategy.setting_groups.base import Group, setting
 from scalp_strategy.setting_groups.base_rate import BaseRateSettings
 from scalp_strategy.setting_groups.breakers import BreakerSettings
 from scalp_strategy.setting_groups.confluence import ConfluenceSettings, EntrySettings
+from scalp_strategy.setting_groups.journal import JournalSettings
 from scalp_strategy.setting_groups.onchain import OnChainSettings
 from scalp_strategy.setting_groups.orderflow import OrderFlowSettings
 from scalp_strategy.setting_groups.report import LossSettings, ReportSettings
@@ -75,6 +76,7 @@ class Settings(Group):
     sentiment: SentimentSettings = SentimentSettings()
     base_rate: BaseRateSettings = BaseRateSettings()
     sources: SourcesSettings = SourcesSettings()
+    journal: JournalSettings = JournalSettings()
     sidecar: SidecarSettings = SidecarSettings()
 
     @model_validator(mode="after")

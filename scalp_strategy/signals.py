@@ -24,6 +24,8 @@ class Candidate:
         Multiplies the stop's ATR multiple (CHOPPY tightens it).
     gate
         Why the entry gates refuse the candle, or None.
+    macro
+        The macro state that the sentiment layer flags, None is unknown.
     """
 
     pair: str
@@ -39,6 +41,7 @@ class Candidate:
     size_factor: float = 1.0
     is_tier_capped: bool = False
     gate: str | None = None
+    macro: str | None = None
 
     @property
     def tier_name(self) -> str:

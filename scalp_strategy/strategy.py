@@ -17,9 +17,12 @@ from pandas import DataFrame, concat
 
 from scalp_strategy.analysed import AnalysedPair
 from scalp_strategy.announce import announcement, summary
+from scalp_strategy.base_rate import base_rates
+from scalp_strategy.base_rate import lookback as base_rate_lookback
 from scalp_strategy.charts import annotations, plot_config
 from scalp_strategy.confluence import confluence
 from scalp_strategy.contract import Side
+from scalp_strategy.decision import btc_beside
 from scalp_strategy.engine import Engine, archive_path, has_sidecar
 from scalp_strategy.entries import entry_columns, stop_columns
 from scalp_strategy.errors import ConfigError
@@ -34,7 +37,7 @@ from scalp_strategy.host_config import (
 from scalp_strategy.parameters import TUNABLES, effective_settings, space_values
 from scalp_strategy.settings import Settings, load_settings, settings_hash
 from scalp_strategy.signals import Decision
-from scalp_strategy.technical import lookback, technical_frame, technical_score, top_setup
+from scalp_strategy.technical import technical_frame, technical_score, top_setup
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +127,7 @@ class ScalpStrategy(IStrategy):
             kept["scalp_archive"] = archive
         self.plot_config = plot_config(self.base_settings)
         self.can_short = config.get("trading_mode") == "futures"
-        self.startup_candle_count = lookback(self.base_settings)
+        self.startup_candle_count = base_rate_lookback(self.base_settings)
         self.ignore_buying_expired_candle_after = (
             self.base_settings.entry.signal_expiry_minutes * 60
         )
@@ -132,6 +135,7 @@ class ScalpStrategy(IStrategy):
         for space in {tunable.space for tunable in TUNABLES}:
             setattr(self, f"{space}_params", space_values(self.base_settings, space))
         self.engine: Engine | None = None
+        self._awaits_all_pairs = False
 
     def version(self) -> str:
         """Return what FreqUI shows as the strategy's version: the code and the settings."""
@@ -154,6 +158,7 @@ class ScalpStrategy(IStrategy):
         if self.engine is None or self.dp.runmode == RunMode.PLOT:
             return
         self.engine.begin_loop(current_time, self.dp.current_whitelist())
+        self._send_alerts(current_time, self.engine)
         if not self.engine.is_trading:
             self.engine.decide(current_time, self.dp.current_whitelist())
 
@@ -185,16 +190,49 @@ class ScalpStrategy(IStrategy):
                 "%s: the decision could not be announced; it stands.", decision.candidate.pair
             )
 
+    def _send_alerts(self, now: datetime, engine: Engine) -> None:
+        try:
+            for text in engine.alerts(now):
+                self.dp.send_msg(text, always_send=True)
+        except Exception:
+            logger.exception("The alerts could not be sent; trading goes on.")
+
     # ---- candles to signals ----
 
     def informative_pairs(self) -> list[tuple[str, str]]:
-        """Ask for the 5m and 1m candles of every scanned pair, unless the sidecar serves them."""
+        """Ask for the 5m and 1m candles of every scanned pair, unless the sidecar serves them.
+
+        And for those of BTC where it is not scanned: the macro breaker looks at its last hour.
+        """
         frames = () if self._is_served else self.base_settings.lower_timeframes
-        return [(pair, frame) for pair in self.dp.current_whitelist() for frame in frames]
+        pairs = self.dp.current_whitelist()
+        beside = sorted({btc_beside(pair) for pair in pairs} - {*pairs})
+        btc = [(pair, self.timeframe) for pair in beside if self.dp.market(pair) is not None]
+        return [*((pair, frame) for pair in pairs for frame in frames), *btc]
+
+    def advise_all_indicators(self, data: dict[str, DataFrame]) -> dict[str, DataFrame]:
+        """Analyse every pair, then look at their past together; outside hyperopt score them.
+
+        The host's bias analyses compare a run of all pairs with runs of one, so there each pair
+        knows its own past only.
+        """
+        self._awaits_all_pairs = True
+        try:
+            frames: dict[str, DataFrame] = super().advise_all_indicators(data)
+        finally:
+            self._awaits_all_pairs = False
+        is_alone = self.dp is not None and self.dp.runmode == RunMode.UTIL_NO_EXCHANGE
+        for pairs in [[pair] for pair in frames] if is_alone else [list(frames)]:
+            known = base_rates({pair: frames[pair] for pair in pairs}, self.base_settings)
+            frames |= {pair: self._weighed(frames[pair], known[pair]) for pair in pairs}
+        return frames
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
-        """Add sub-scores, levels and stop; outside hyperopt the scores too."""
-        lower = {frame: self._candles(metadata["pair"], frame) for frame in ("5m", "1m")}
+        """Add sub-scores, levels and stop, the pair's past, and outside hyperopt the scores.
+
+        Where all pairs are analysed at once, their past is added once all are known.
+        """
+        lower = {frame: self.candles_shown(metadata["pair"], frame) for frame in ("5m", "1m")}
         columns = technical_frame(dataframe, lower["5m"], lower["1m"], self.base_settings)
         parts = [dataframe, columns]
         if self.engine is not None:
@@ -203,7 +241,14 @@ class ScalpStrategy(IStrategy):
         frame = concat(parts, axis=1)
         stops = DataFrame(stop_columns(frame, self.base_settings), index=frame.index)
         frame = concat([frame, stops], axis=1)
-        return frame if self._is_hyperopt else self._scored(frame)
+        if self._awaits_all_pairs:
+            return frame
+        pair = metadata["pair"]
+        if self.engine is not None:
+            known = self.engine.base_rates(pair, frame, self.base_settings)
+        else:
+            known = base_rates({pair: frame}, self.base_settings)[pair]
+        return self._weighed(frame, known)
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Mark the entries; in hyperopt weigh the sub-scores with the epoch's parameters first."""
@@ -229,6 +274,11 @@ class ScalpStrategy(IStrategy):
     def _is_hyperopt(self) -> bool:
         return self.dp is not None and self.dp.runmode == RunMode.HYPEROPT
 
+    def _weighed(self, frame: DataFrame, base_rate: DataFrame) -> DataFrame:
+        """Return the frame with its base rates, outside hyperopt with its scores as well."""
+        frame = concat([frame, base_rate], axis=1)
+        return frame if self._is_hyperopt else self._scored(frame)
+
     def _scored(self, frame: DataFrame) -> DataFrame:
         settings = self.settings
         frame = _with(frame, technical_score(frame, settings))
@@ -239,10 +289,12 @@ class ScalpStrategy(IStrategy):
     def _is_served(self) -> bool:
         return self.dp.runmode in TRADE_MODES and has_sidecar(self.base_settings)
 
-    def _candles(self, pair: str, timeframe: str) -> DataFrame | None:
-        if self.dp is None or timeframe not in self.base_settings.lower_timeframes:
+    def candles_shown(self, pair: str, timeframe: str) -> DataFrame | None:
+        """Return the candles of a pair that are known now, None where there are none."""
+        is_own = timeframe == self.timeframe
+        if self.dp is None or not (is_own or timeframe in self.base_settings.lower_timeframes):
             return None
-        if self._is_served:
+        if self._is_served and not is_own:
             return self.engine.candles(pair, timeframe) if self.engine is not None else None
         candles = self.dp.get_pair_dataframe(pair, timeframe)
         return None if candles.empty else candles

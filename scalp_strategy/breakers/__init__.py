@@ -4,12 +4,14 @@ from typing import Final
 
 from scalp_strategy.breakers.base import Breaker, BreakerState
 from scalp_strategy.breakers.daily_drawdown import DailyDrawdown
+from scalp_strategy.breakers.macro_danger import MacroDanger
 from scalp_strategy.breakers.max_positions import MaxPositions
 from scalp_strategy.signals import Candidate, Verdict
 
 BREAKERS: Final[tuple[Breaker, ...]] = (
     DailyDrawdown(),
     MaxPositions(),
+    MacroDanger(),
 )
 
 

@@ -1,6 +1,7 @@
 """What a circuit breaker sees and says."""
 
 from dataclasses import dataclass
+from math import nan
 from typing import Protocol
 
 from scalp_strategy.account import Account
@@ -10,10 +11,17 @@ from scalp_strategy.signals import Candidate, Verdict
 
 @dataclass(frozen=True, slots=True)
 class BreakerState:
-    """The small state all breakers read, the same live and in backtests."""
+    """The small state all breakers read, the same live and in backtests.
+
+    Attributes
+    ----------
+    btc_hour_move_pct
+        BTC's move in the hour up to the candle's close, percent; NaN is unknown.
+    """
 
     settings: BreakerSettings
     account: Account
+    btc_hour_move_pct: float = nan
 
 
 class Breaker(Protocol):

@@ -55,11 +55,14 @@ class LayerRules:
     """How the components of a layer combine.
 
     `penalties` are points that both sides lose while a fresh component carries that flag.
+    `state_ages_s` are seconds for which a flag that is a state counts at most, where that is less
+    than its component's scores do.
     """
 
     layer: str
     components: tuple[ComponentRule, ...]
     penalties: Mapping[str, float] = field(default_factory=dict)
+    state_ages_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,6 +4,7 @@ Pure but for the source it is given.
 """
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -192,12 +193,14 @@ def _flag_column(
     ranked = [name for name in by_name if name in picked]
     column: NDArray[np.object_] | None = None
     for name in ranked + sorted(set(picked) - set(ranked)):
-        fresh = _is_fresh(by_name.get(name), closes_ms - picked[name].observed_at_ms)
+        age_ms = closes_ms - picked[name].observed_at_ms
+        fresh = _is_fresh(by_name.get(name), age_ms)
         # Sorted: what else was ever set must not change which of two states of a row is taken.
         for flag in sorted(picked[name].flags):
             if flag.startswith(f"{key}="):
                 values = np.full(len(closes_ms), None, dtype=np.object_)
-                values[picked[name].flags[flag] & fresh] = flag.removeprefix(f"{key}=")
+                holds = fresh & (age_ms <= rules.state_ages_s.get(flag, inf) * _MS_PER_S)
+                values[picked[name].flags[flag] & holds] = flag.removeprefix(f"{key}=")
                 column = values if column is None else _filled(column, values)
     return column
 

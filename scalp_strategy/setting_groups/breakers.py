@@ -61,6 +61,10 @@ class BreakerSettings(Group):
         0.5, "Dollar-index move in an hour that raises the danger flag.", gt=0, le=50
     )
 
+    macro_danger_size_factor: float = setting(
+        0.5, "Size factor while the macro state is DANGER.", gt=0, le=1
+    )
+
     @model_validator(mode="after")
     def _danger_before_pause(self) -> Self:
         if self.macro_sp500_danger_pct < self.macro_sp500_pause_pct:

@@ -27,6 +27,29 @@ class RecorderSettings(Group):
     )
 
 
+class SeriesDelays(Group):
+    """From the start of the UTC day of a daily value to when it counts as known, in seconds.
+
+    The day after at the earliest. Values with vintages (ALFRED) need none of these.
+    """
+
+    fear_greed: int = setting(86_400, "Fear & greed index.", ge=86_400, le=2_592_000)
+    btc_dominance: int = setting(86_400, "Share of BTC.", ge=86_400, le=2_592_000)
+    total_cap: int = setting(86_400, "Total market cap.", ge=86_400, le=2_592_000)
+    stablecoin_supply: int = setting(86_400, "Stablecoins issued.", ge=86_400, le=2_592_000)
+    sp500: int = setting(86_400, "S&P 500, closes at about 21:00 UTC.", ge=86_400, le=2_592_000)
+    vix: int = setting(86_400, "VIX, closes with the S&P 500.", ge=86_400, le=2_592_000)
+    dollar_index: int = setting(
+        691_200,
+        "The Fed's broad dollar index: a week's values come out on the Monday after.",
+        ge=86_400,
+        le=2_592_000,
+    )
+    treasury_10y: int = setting(
+        172_800, "Ten-year yield, out on the next business day.", ge=86_400, le=2_592_000
+    )
+
+
 class BackfillSettings(Group):
     """How an order-flow archive is made from the exchange's daily files.
 
@@ -50,6 +73,7 @@ class BackfillSettings(Group):
     book_delay_s: int = setting(
         5, "From the time of a bookDepth row to when it could be known.", ge=0, le=3_600
     )
+    series: SeriesDelays = SeriesDelays()
     retries: int = setting(4, "Tries of a download after the first.", ge=0, le=20)
     retry_first_s: float = setting(1.0, "First wait; each is twice the last.", gt=0, le=60)
     timeout_s: float = setting(60.0, "Seconds a download may stand still.", gt=0, le=600)

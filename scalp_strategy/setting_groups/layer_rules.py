@@ -10,6 +10,8 @@ from scalp_strategy.setting_groups.sentiment import SentimentSettings
 from scalp_strategy.settings import Settings
 
 VANISHING: Final = "vanishing"  # the flag of a pair whose large orders come and go untraded
+_ALARMS: Final = ("macro=DANGER", "macro=EXTREME")
+_HOUR_S: Final = 3_600
 _MS_PER_S: Final = 1_000
 
 
@@ -39,7 +41,11 @@ def onchain_rules(settings: OnChainSettings) -> LayerRules:
 
 
 def sentiment_rules(settings: SentimentSettings) -> LayerRules:
-    """Return weights and freshness of the sentiment components."""
+    """Return weights and freshness of the sentiment components, and how long an alarm lasts.
+
+    An alarm counts until an hour after it became known, and what it is made of was then as old as
+    `macro_now_max_age_s` at most. Nobody ends it when the sidecar is gone, so it ends by itself.
+    """
     tables = {
         "fear_greed": (settings.fear_greed_freshness_s, settings.fear_greed_freshness),
         "social_sentiment": (settings.social_freshness_s, settings.social_freshness),
@@ -50,7 +56,8 @@ def sentiment_rules(settings: SentimentSettings) -> LayerRules:
         ComponentRule(name, getattr(settings.weights, name), *tables[name])
         for name in type(settings.weights).model_fields
     )
-    return LayerRules("sentiment", components)
+    alarm_s = _HOUR_S + settings.macro_now_max_age_s
+    return LayerRules("sentiment", components, state_ages_s=dict.fromkeys(_ALARMS, alarm_s))
 
 
 # Every layer that is made of components, in the order of the report.

@@ -182,6 +182,12 @@ class SidecarSettings(Group):
         ge=0,
         le=5_000,
     )
+    slow_renew_s: int = setting(
+        3_600,
+        "Seconds after which a row of a slow layer that stands still is given again.",
+        ge=60,
+        le=14_400,
+    )
     keep_subscribed_s: int = setting(
         10_800, "Seconds for which a pair once asked for stays subscribed.", ge=0, le=604_800
     )

@@ -5,6 +5,7 @@ import inspect
 import pickle
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,15 @@ from scalp_strategy.setting_groups.breakers import BreakerSettings
 from scalp_strategy.signals import Candidate, Verdict
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
-CANDIDATE = Candidate("SOL/USDT:USDT", "long", NOW, 100.0, 1.0, 84, TIER_MEDIUM, 0.8, "breakout")
+CANDIDATE = Candidate(
+    "SOL/USDT:USDT", "long", NOW, 100.0, 1.0, 84, TIER_MEDIUM, 0.8, "breakout", macro="CALM"
+)
 NOT_BREAKERS = {"__init__", "base"}
 
 
-def state(equities=(10_000.0,), positions: int = 0, **settings) -> BreakerState:
+def state(
+    equities=(10_000.0,), positions: int = 0, btc_move_pct: float = 0.0, **settings
+) -> BreakerState:
     rules = BreakerSettings(**settings)
     account = Account(rules, MemoryStore(), resumes_next_day=True)
     opened = [
@@ -30,7 +35,7 @@ def state(equities=(10_000.0,), positions: int = 0, **settings) -> BreakerState:
     ]
     for equity in equities:
         account.mark(NOW, equity, equity, opened)
-    return BreakerState(rules, account)
+    return BreakerState(rules, account, btc_move_pct)
 
 
 STATES = {
@@ -38,6 +43,8 @@ STATES = {
     "full": state(positions=5),
     "paused": state((10_000.0, 9_000.0)),
     "unmarked": state(()),
+    "panic": state(btc_move_pct=-9.0),
+    "unknown": state(btc_move_pct=nan),
 }
 
 
@@ -95,6 +102,8 @@ def test_a_breaker_survives_hyperopt_s_pickling(breaker):
         (state((10_000.0, 9_500.01)), set()),
         (state((10_000.0, 9_500.0)), {"daily_drawdown"}),
         (state((10_000.0, 9_500.0), positions=6), {"daily_drawdown", "max_positions"}),
+        (state(btc_move_pct=-5.1), {"macro_danger"}),
+        (state(btc_move_pct=nan), set()),
     ],
 )
 def test_who_blocks_when(at, blocking):

@@ -343,7 +343,7 @@ def test_the_hash_names_the_settings_whatever_the_order():
         {"breakers.low_quality_hours": [4]},
         {"risk.ladder.max_hold_candles": 9},
         {"confluence.regime.risk_on_long": 1.11},
-        {"sentiment.macro_poll_s": 901},
+        {"sentiment.social_mean_days": 8},
         {"technical.rsi.period": 15},
     ],
 )
