@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from external_layers.binance.messages import MarketKind
+from external_layers.replay.answer import Answer
 from external_layers.replay.book import Books
 from external_layers.replay.derivatives import Derivatives
 from external_layers.replay.faults import (
@@ -26,6 +27,7 @@ from external_layers.replay.flow_pressure import FlowPressure
 from external_layers.replay.market import ReplayMarket
 from external_layers.replay.minutes import DAY_MINUTES, MinuteSource
 from external_layers.replay.moves import PriceMove
+from external_layers.replay.outside import Asked, OutsideWorld
 from external_layers.replay.recording import Recording
 from external_layers.replay.requests import Endpoint, Params, RequestError
 from external_layers.replay.rest_futures import FuturesRest
@@ -38,16 +40,6 @@ _UNKNOWN_PATH = -5000
 _TOO_MANY = -1003
 _INJECTED = -1000
 _WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Status, headers and JSON body of an answer, and by how much it is late."""
-
-    body: Any
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    delay_s: float = 0.0
 
 
 class ReplayExchange:
@@ -85,6 +77,7 @@ class ReplayExchange:
             **SpotRest(self.data["spot"]).endpoints,
             **self.futures.endpoints,
         }
+        self.outside = OutsideWorld(self.market)
         self.faults = Faults()
         self.weights = Weights()
         self.requests: Counter[str] = Counter()
@@ -99,6 +92,7 @@ class ReplayExchange:
             "silence": self._set_silence,
             "move": self._add_move,
             "flow": self._add_flow,
+            "outside": self.outside.control,
             "weights": self._set_weights,
             "requests": self._forget_requests,
             "reset": self._reset,
@@ -106,23 +100,31 @@ class ReplayExchange:
 
     def answer(self, path: str, params: Params) -> Answer:
         """Return the answer to a GET request."""
-        endpoint = self.endpoints.get(path)
-        self.requests[path] += 1
         if "interval" in params:
             self.intervals[f"{path} {params['interval']}"] += 1
-        delay = self.faults.delay_for(path)
-        error = self.faults.error_for(path)
-        if error is not None:
-            return Answer(
-                {"code": _INJECTED, "msg": "An injected error."},
-                error.status,
-                {} if error.retry_after is None else {"Retry-After": str(error.retry_after)},
-                delay,
-            )
+        delay, injected = self.counted(path)
+        if injected is not None:
+            return injected
+        endpoint = self.endpoints.get(path)
         if endpoint is None:
             message = f"Path {path}, Method GET is invalid"
             return Answer({"code": _UNKNOWN_PATH, "msg": message}, 404, delay_s=delay)
         return self._weighed(path, endpoint, params, delay)
+
+    def outside_answer(self, asked: Asked) -> Answer:
+        """Return what an outside provider answers; it costs no weight."""
+        delay, injected = self.counted(asked.path)
+        return injected or replace(self.outside.answer(asked), delay_s=delay)
+
+    def counted(self, path: str) -> tuple[float, Answer | None]:
+        """Count a request; return by how much its answer is late, and the error that it gets."""
+        self.requests[path] += 1
+        delay, error = self.faults.delay_for(path), self.faults.error_for(path)
+        if error is None:
+            return delay, None
+        later = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+        body = {"code": _INJECTED, "msg": "An injected error."}
+        return delay, Answer(body, error.status, later, delay)
 
     def control(self, name: str, body: Any) -> Answer:
         """Return the answer to ``POST /control/<name>``: the new state, or 400 with a reason."""
@@ -158,6 +160,7 @@ class ReplayExchange:
                 for each in self.market.pressures
             ],
             "weights": {"enforce": self.weights.is_enforced} | self.weights.limits,
+            "outside": self.outside.state(),
             **self.faults.state(),
         }
 
@@ -219,6 +222,7 @@ class ReplayExchange:
 
     def _reset(self, body: Any) -> None:
         self.faults.clear()
+        self.outside.clear()
         self.market.clear_moves()
         self.market.clear_pressures()
         self.market.shift_minutes = self._first_shift

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from external_layers.binance.messages import MarketKind
 from scalp_strategy.setting_groups.base import Group, setting
 
-_UNTIL_RESET = 1_000_000_000
+UNTIL_RESET = 1_000_000_000
 
 
 class ErrorRule(Group):
@@ -15,7 +15,7 @@ class ErrorRule(Group):
 
     path: str = setting(".*", "Regular expression, searched in the path.")
     status: int = setting(500, "HTTP status: 418, 429, 5xx.", ge=400, le=599)
-    count: int = setting(_UNTIL_RESET, "Requests to spoil.", ge=1)
+    count: int = setting(UNTIL_RESET, "Requests to spoil.", ge=1)
     retry_after: int | None = setting(None, "Seconds in `Retry-After`; none = no header.", ge=0)
 
 
@@ -24,7 +24,7 @@ class DelayRule(Group):
 
     path: str = setting(".*", "Regular expression, searched in the path.")
     seconds: float = setting(1.0, "Delay of the answer.", ge=0, le=600)
-    count: int = setting(_UNTIL_RESET, "Requests to delay.", ge=1)
+    count: int = setting(UNTIL_RESET, "Requests to delay.", ge=1)
 
 
 class SilenceRule(Group):
@@ -78,7 +78,7 @@ class WeightRule(Group):
         return {"spot": self.spot, "futures": self.futures}
 
 
-RuleT = TypeVar("RuleT", ErrorRule, DelayRule, MalformedRule)
+RuleT = TypeVar("RuleT", bound=Group)
 
 
 @dataclass(slots=True)
@@ -117,16 +117,16 @@ class Faults:
 
     def error_for(self, path: str) -> ErrorRule | None:
         """Return the error that a request gets and use it up by one."""
-        return _taken(self.errors, path)
+        return taken(self.errors, path)
 
     def delay_for(self, path: str) -> float:
         """Return the seconds by which an answer is late and use the rule up by one."""
-        rule = _taken(self.delays, path)
+        rule = taken(self.delays, path)
         return rule.seconds if rule else 0.0
 
     def is_garbled(self, stream: str) -> bool:
         """Return whether the next frame of a stream is garbage and use the rule up by one."""
-        return _taken(self.malformed, stream) is not None
+        return taken(self.malformed, stream) is not None
 
     def is_silent(self, stream: str, now_ms: int) -> bool:
         """Return whether a stream must keep quiet."""
@@ -153,7 +153,8 @@ class Faults:
             rules.clear()
 
 
-def _taken(pending: list[Pending[RuleT]], text: str) -> RuleT | None:
+def taken(pending: list[Pending[RuleT]], text: str) -> RuleT | None:
+    """Return the first rule whose pattern a text matches and use it up by one; None = none does."""
     for each in pending:
         if each.pattern.search(text):
             each.left -= 1

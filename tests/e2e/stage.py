@@ -37,6 +37,7 @@ TRADED = ("SOL", "XRP", "ETH")  # with enough trades in a short window
 SEARCHED_FROM = datetime(2026, 3, 2, 16, tzinfo=UTC)
 SEARCHED_DAYS = 60
 SEARCHED_CANDLES = 12
+CANDLES_A_DAY = 96
 # What the market's takers can make of the order flow, held low: the search finds more than enough.
 PRESSED = {"reliability": 0.8, "for": 68.0, "against": 32.0}
 TECHNICAL_SHARE = 0.35
@@ -122,19 +123,40 @@ def made_by_flow(market: MarketControl, pair: str, side: Side) -> "Series[bool]"
 
 def find_signal(mode: str, side: Side) -> Signal:
     """Return the first candle of the market that order flow alone makes a signal of."""
+    found = signals_of_days(mode, side, SEARCHED_CANDLES)
+    if signal := next(found, None):
+        return signal
+    raise AssertionError(f"no {side} in {SEARCHED_DAYS} days of the market")
+
+
+def find_two_signals(
+    mode: str, side: Side, apart: tuple[timedelta, timedelta]
+) -> tuple[Signal, Signal]:
+    """Return two such candles of one pair; the second follows within that span of the first."""
+    seen: list[Signal] = []
+    for signal in signals_of_days(mode, side, CANDLES_A_DAY):
+        for earlier in seen:
+            is_apart = apart[0] <= signal.close - earlier.close <= apart[1]
+            if signal.pair == earlier.pair and is_apart:
+                return earlier, signal
+        seen.append(signal)
+    raise AssertionError(f"no two {side}s in {SEARCHED_DAYS} days of the market")
+
+
+def signals_of_days(mode: str, side: Side, candles: int) -> Iterator[Signal]:
+    """Yield the signals that order flow alone makes among the last candles of each day, by pair."""
     clock = Clock()
     market = market_ahead(clock, mode)
     for day in range(SEARCHED_DAYS):
         for pair in (pair_of(base, mode) for base in TRADED):
             clock.now = SEARCHED_FROM + timedelta(days=day, seconds=1)
-            found = made_by_flow(market, pair, side)[-SEARCHED_CANDLES:]
+            found = made_by_flow(market, pair, side)[-candles:]
             for close in found.index[found]:
                 # Seen from its own close, as the bot will.
                 clock.now = close.to_pydatetime() + timedelta(seconds=1)
                 if made_by_flow(market, pair, side).iloc[-1]:
                     price = market.candles(pair, "15m", 1)["close"].iloc[-1]
-                    return Signal(pair, side, close.to_pydatetime(), float(price))
-    raise AssertionError(f"no {side} in {SEARCHED_DAYS} days of the market")
+                    yield Signal(pair, side, close.to_pydatetime(), float(price))
 
 
 # ------------------------------------------------------------------------------------ the players
@@ -196,21 +218,20 @@ Link = Callable[[RunningSidecar], tuple[dict[str, str], str]]
 
 @contextlib.contextmanager
 def staged(
-    folder: Path, signal: Signal, mode: str, link: Link, **variables: str
+    folder: Path,
+    signal: Signal,
+    mode: str,
+    link: Link,
+    ahead: timedelta = AHEAD,
+    **variables: str,
 ) -> Iterator[Stage]:
-    """Set the stage for a signal; takers press to its side from a while before its close on."""
-    clock = SharedClock(folder / "clock", signal.close - AHEAD)
+    """Set the stage some time ahead of a signal; takers press to its side shortly before it."""
+    clock = SharedClock(folder / "clock", signal.close - ahead)
     pairs = [pair_of(base, mode) for base in BASES]
     common = environment(QUICK) | variables
     with running_market("--seed", str(SEED), "--symbols", ",".join(BASES), clock=clock) as url:
         market = MarketControl(url, mode)
-        market.control(
-            "flow",
-            symbol=symbol_of(signal.pair),
-            buy_share=0.9 if signal.side == "long" else 0.1,
-            at=ms(signal.close - AHEAD),
-            minutes=120,
-        )
+        press(market, signal)
         sidecar = RunningSidecar(folder / "sidecar", url, pairs[:1], mode, common, clock)
         own, pairlist = link(sidecar)
         bot = PaperBot(
@@ -223,6 +244,17 @@ def staged(
         finally:
             bot.close()
             sidecar.close()
+
+
+def press(market: MarketControl, signal: Signal) -> None:
+    """Let takers press to a signal's side from a while before its close on."""
+    market.control(
+        "flow",
+        symbol=symbol_of(signal.pair),
+        buy_share=0.9 if signal.side == "long" else 0.1,
+        at=ms(signal.close - AHEAD),
+        minutes=120,
+    )
 
 
 def environment(section: dict[str, Any], prefix: str = "FREQTRADE__SCALP") -> dict[str, str]:
