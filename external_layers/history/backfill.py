@@ -19,7 +19,7 @@ from external_layers.history.day import Grid, day_components, known_shares, unkn
 from external_layers.history.day_inputs import DAY_MS, DayInputs, DayReader
 from external_layers.history.dumps import DumpKind, Instrument, instrument_of
 from external_layers.history.files import DumpFiles
-from external_layers.history.ledger import DayRecord, Ledger
+from external_layers.history.ledger import LEDGER_NAME, DayRecord, Ledger
 from external_layers.history.source import DumpSource
 from external_layers.orderflow import LAYER
 from external_layers.orderflow.pair_flow import PairFlow, memory_s
@@ -102,7 +102,7 @@ class Backfill:
         self._request = request
         self._reader = ArchiveReader(self._root)
         self._name = settings_name(*settings, request.grid)
-        self.ledger = Ledger.open(self._root)
+        self.ledger = Ledger.open(self._root / LEDGER_NAME, DayRecord)
 
     def run(self) -> Iterator[DayResult]:
         """Make one pair-day after another, each on disk before its result is given.

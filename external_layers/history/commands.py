@@ -21,6 +21,7 @@ from rich.table import Table as RichTable
 
 from external_layers.binance.addresses import Addresses, addresses
 from external_layers.binance.markets import parse_exchange_info
+from external_layers.binance.messages import MarketKind
 from external_layers.binance.pacing import Timing
 from external_layers.binance.questions import depth_question
 from external_layers.binance.rest import BinanceRest
@@ -30,7 +31,10 @@ from external_layers.history.day import Grid
 from external_layers.history.dumps import Instrument, days_between, instrument_of
 from external_layers.history.recorder import Recorder, RecorderState
 from external_layers.history.recording_feed import BookClock, OnMessage, record
+from external_layers.history.slow_backfill import SLOW_LAYERS
+from external_layers.history.slow_commands import SlowCommand, files_of
 from external_layers.history.source import OFFICIAL_URL, DumpSource, FolderSource, UrlSource
+from external_layers.orderflow import LAYER
 from external_layers.run_config import EXCHANGE_VARIABLE, run_config
 from external_layers.store.archive import ArchiveWriter
 from scalp_strategy.errors import ConfigError, SourceUnavailable, StoreError
@@ -77,14 +81,21 @@ def record_command(
 
 
 def backfill_command(  # noqa: PLR0913, PLR0917 - one parameter per option
-    pairs: PairsOption,
     first: Annotated[str, typer.Option("--from", help="First UTC day, e.g. 2025-06-01.")],
     stop: Annotated[str, typer.Option("--to", help="The UTC day after the last.")],
+    pairs: Annotated[
+        str,
+        typer.Option(help="Order flow: pairs, e.g. BTC/USDT:USDT; a bare BTC is a future."),
+    ] = "",
+    layers: Annotated[
+        str, typer.Option(help="Of orderflow, onchain, sentiment; comma-separated.")
+    ] = LAYER,
     archive: Annotated[Path, typer.Option(help="Folder of the archive of layers.")] = Path(
         "user_data/layers"
     ),
     source: Annotated[
-        str, typer.Option(help="Folder in the layout of data.binance.vision, or a URL.")
+        str,
+        typer.Option(help="Order flow: folder in the layout of data.binance.vision, or a URL."),
     ] = OFFICIAL_URL,
     cache: Annotated[Path, typer.Option(help="Where downloads are kept.")] = Path(
         "user_data/data/binance_dumps"
@@ -94,30 +105,63 @@ def backfill_command(  # noqa: PLR0913, PLR0917 - one parameter per option
     book_bands: Annotated[
         bool, typer.Option("--book-bands", help="Book imbalance from bookDepth bands, flagged.")
     ] = False,
+    series: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Slow layers: a file instead of the source, e.g. btc_dominance=dominance.csv; "
+            "repeatable."
+        ),
+    ] = None,
+    candles: Annotated[
+        Path, typer.Option(help="Sentiment: Freqtrade's data folder, for BTC's 15m candles.")
+    ] = Path("user_data/data/binance"),
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be made.")] = False,
 ) -> None:
-    """Make the order-flow archive of past days from the exchange's daily files.
+    """Make the archive of past days, so that backtests have the layers too.
 
-    Book imbalance and vanishing liquidity cannot be had from them: they stay unknown, unless
-    --book-bands lets the nearest band of bookDepth stand for the best levels. Funding is the last
-    settled rate, where live it is the running prediction. Days that are there already are left as
-    they are; Ctrl-C loses the running day only.
+    Order flow comes from the exchange's daily files. Book imbalance and vanishing liquidity cannot
+    be had from them: they stay unknown, unless --book-bands lets the nearest band of bookDepth
+    stand for the best levels. Funding is the last settled rate, where live it is the running
+    prediction.
+
+    Of the slow layers only what somebody keeps can be had: fear & greed, stablecoin supply, macro
+    series with their vintages (FRED_API_KEY), and whatever --series gives. A daily value counts as
+    known the day after at the earliest. Whales, social mentions and news have no past: they stay
+    unknown.
+
+    Days that are there already are left as they are; Ctrl-C loses the running day only.
     """
+    names = _layers(layers)
+    span = (_day("--from", first), _day("--to", stop))
+    days = tuple(days_between(*span))
     settings = _settings(config or [])
-    request = _request(_pairs(pairs), (first, stop), every, settings.sidecar.publish_lead_ms)
     console = Console()
-    own = settings.sidecar.backfill
-    options = own.model_copy(update={"book_from_bands": book_bands or own.book_from_bands})
-    with _source(source, cache, options) as dumps, _writer(archive, settings) as writer:
-        both = (options, settings.orderflow)
-        backfill = Backfill(dumps, (archive, writer), both, request)
-        if plan:
-            console.print(_plan_table(backfill.plan()))
-            return
-        tally, damaged = _run(backfill, request, console)
-    has_result = any(count for outcome, count in tally.outcomes.items() if outcome in _HAS_ROWS)
-    if damaged or not has_result:
+    grid = _grid(every, settings.sidecar.publish_lead_ms)
+    is_whole = True
+    if LAYER in names:
+        request = Request(_pairs(pairs), days, grid)
+        own = settings.sidecar.backfill
+        options = own.model_copy(update={"book_from_bands": book_bands or own.book_from_bands})
+        with _source(source, cache, options) as dumps, _writer(archive, settings) as writer:
+            both = (options, settings.orderflow)
+            backfill = Backfill(dumps, (archive, writer), both, request)
+            is_whole = _backfilled(backfill, request, console, is_plan=plan)
+    slow = tuple(name for name in names if name in SLOW_LAYERS)
+    if slow:
+        command = SlowCommand(settings, _kind(config or []), days, grid, candles, console)
+        wanted = files_of(series or [])
+        is_whole &= command.run(slow, wanted, archive, is_plan=plan)
+    if not is_whole:
         raise typer.Exit(_INCOMPLETE)
+
+
+def _backfilled(backfill: Backfill, request: Request, console: Console, *, is_plan: bool) -> bool:
+    if is_plan:
+        console.print(_plan_table(backfill.plan()))
+        return True
+    tally, damaged = _run(backfill, request, console)
+    has_result = any(count for outcome, count in tally.outcomes.items() if outcome in _HAS_ROWS)
+    return has_result and not damaged
 
 
 def _run(backfill: Backfill, request: Request, console: Console) -> tuple[Tally, int]:
@@ -198,15 +242,27 @@ def _settings(files: list[Path]) -> Settings:
 def _pairs(text: str) -> tuple[str, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise ConfigError("--pairs: names no pair")
+        raise ConfigError("--pairs: names no pair; give it as --pairs BTC,ETH")
     return tuple(name if "/" in name else f"{name}/{_QUOTE}:{_QUOTE}" for name in names)
 
 
-def _request(pairs: tuple[str, ...], span: tuple[str, str], every: str, lead_ms: int) -> Request:
+def _layers(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    known = (LAYER, *SLOW_LAYERS)
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise ConfigError(f"--layers {text}: must be some of {', '.join(known)}")
+    return names
+
+
+def _kind(files: list[Path]) -> MarketKind:
+    return run_config(files, os.environ).kind if files else "futures"
+
+
+def _grid(every: str, lead_ms: int) -> Grid:
     if every not in _GRIDS_MS:
         raise ConfigError(f"--every {every}: must be one of {', '.join(_GRIDS_MS)}")
-    days = days_between(_day("--from", span[0]), _day("--to", span[1]))
-    return Request(pairs, tuple(days), Grid(_GRIDS_MS[every], lead_ms))
+    return Grid(_GRIDS_MS[every], lead_ms)
 
 
 def _day(option: str, text: str) -> date:

@@ -1,4 +1,4 @@
-"""What has been backfilled: one line of JSON for each finished pair and day, kept in the archive.
+"""What has been backfilled: one line of JSON for each finished day, kept in the archive.
 
 The file is the record of coverage as well: what the day's components rest on, and what could not
 be known.
@@ -8,13 +8,14 @@ import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from scalp_strategy.errors import StoreError
 
 LEDGER_NAME: Final = "backfill.jsonl"
+SLOW_LEDGER_NAME: Final = "backfill_slow.jsonl"
 
 
 class FileUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,9 +58,32 @@ class DayRecord(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
 
 
+class SlowDay(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished day of a slow layer.
+
+    Attributes
+    ----------
+    made_from
+        Names inputs, settings and grid.
+    rows
+        Rows written.
+    known
+        Market-wide component to the share of the day's instants at which it was known, 0..1.
+    """
+
+    layer: str
+    day: date
+    made_from: str
+    rows: int
+    known: dict[str, float]
+
+
+RecordT = TypeVar("RecordT", DayRecord, SlowDay)
+
+
 @dataclass(slots=True)
-class Ledger:
-    """The finished days in a file.
+class Ledger(Generic[RecordT]):
+    """The finished days in a file, by pair or layer and day.
 
     Raises
     ------
@@ -68,29 +92,24 @@ class Ledger:
     """
 
     path: Path
-    records: dict[tuple[str, date], DayRecord]
+    records: dict[tuple[str, date], RecordT]
 
     @classmethod
-    def open(cls, root: Path) -> "Ledger":
-        """Read the ledger of an archive; a torn last line, after a kill, is cut off."""
-        path = root / LEDGER_NAME
-        records: dict[tuple[str, date], DayRecord] = {}
+    def open(cls, path: Path, kind: type[RecordT]) -> "Ledger[RecordT]":
+        """Read a ledger; a torn last line, after a kill, is cut off."""
         try:
             content = path.read_bytes() if path.exists() else b""
             whole = content[: content.rfind(b"\n") + 1]
             if whole != content:
                 os.truncate(path, len(whole))
+            found = [msgspec.json.decode(line, type=kind) for line in whole.splitlines()]
         except OSError as error:
             raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
-        for line in whole.splitlines():
-            try:
-                record = msgspec.json.decode(line, type=DayRecord)
-            except msgspec.MsgspecError as error:
-                raise StoreError(f"{path}: a line that is no record: {error}") from error
-            records[record.pair, record.day] = record
-        return cls(path, records)
+        except msgspec.MsgspecError as error:
+            raise StoreError(f"{path}: a line that is no record: {error}") from error
+        return cls(path, {_key(record): record for record in found})
 
-    def add(self, record: DayRecord) -> None:
+    def add(self, record: RecordT) -> None:
         """Note a finished day, on disk before this returns."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,4 +119,8 @@ class Ledger:
                 os.fsync(file.fileno())
         except OSError as error:
             raise StoreError(f"cannot write {self.path}: {error.strerror or error}") from error
-        self.records[record.pair, record.day] = record
+        self.records[_key(record)] = record
+
+
+def _key(record: DayRecord | SlowDay) -> tuple[str, date]:
+    return record.pair if isinstance(record, DayRecord) else record.layer, record.day

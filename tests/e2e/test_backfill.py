@@ -22,7 +22,7 @@ from external_layers.history.backfill import Backfill, DayResult, Outcome, Reque
 from external_layers.history.commands import backfill_command
 from external_layers.history.day import Grid
 from external_layers.history.dumps import DumpKind, dump_path, instrument_of
-from external_layers.history.ledger import LEDGER_NAME, Ledger
+from external_layers.history.ledger import LEDGER_NAME, DayRecord, Ledger
 from external_layers.history.source import DumpSource, FolderSource, UrlSource
 from external_layers.store.archive import ArchiveWriter
 from external_layers.store.archive_reader import ArchiveReader
@@ -189,12 +189,15 @@ def test_the_ledger_tells_what_a_day_rests_on(dumps: Path, tmp_path: Path) -> No
     assert line["known"]["funding_rate"] == 1.0
     with (tmp_path / LEDGER_NAME).open("ab") as file:
         file.write(b'{"pair": "half a li')
-    assert list(Ledger.open(tmp_path).records) == [(PAIR, DAYS[0]), (PAIR, DAYS[1])]
+    assert list(Ledger.open(tmp_path / LEDGER_NAME, DayRecord).records) == [
+        (PAIR, DAYS[0]),
+        (PAIR, DAYS[1]),
+    ]
     assert (tmp_path / LEDGER_NAME).read_bytes().endswith(b"}\n")
     with (tmp_path / LEDGER_NAME).open("ab") as file:
         file.write(b"{}\n")
     with pytest.raises(StoreError, match="no record"):
-        Ledger.open(tmp_path)
+        Ledger.open(tmp_path / LEDGER_NAME, DayRecord)
 
 
 def test_over_http_with_a_cache(
