@@ -95,4 +95,8 @@ class Health(Model):
     jobs: dict[str, Any]
     store: dict[str, Any]
     scanner: dict[str, Any]
+    sources: dict[str, dict[str, Any]] = Field(
+        description="The outside sources by name: on or off and why, problem, age, calls used of "
+        "the budget, share of the evidence that is lost without it"
+    )
     process: dict[str, Any]

@@ -17,7 +17,7 @@ from external_layers.store.events import EventLog
 from external_layers.timeline import Timeline, floor_close
 from scalp_strategy.contract import CANDLE_MS, MARKET_WIDE, SCHEMA_VERSION, combine, to_wire
 from scalp_strategy.errors import StoreError
-from scalp_strategy.setting_groups.layer_rules import orderflow_rules
+from scalp_strategy.setting_groups.layer_rules import rules_of
 from scalp_strategy.settings import Settings
 
 SERVED: Final = ("5m", "1m")  # what the multi-timeframe check reads
@@ -69,7 +69,7 @@ class Answers:
         self._now_ms = now_ms
         self._on_new_pairs = on_new_pairs
         self._is_listed = is_listed
-        self._rules = orderflow_rules(settings.orderflow)
+        self._rules = rules_of(settings)
 
     async def scores(self, pairs: list[str], at_ms: int | None, since_ms: int | None) -> bytes:
         """Return components and candles of pairs as of an instant, and note that they are wanted.
@@ -126,15 +126,16 @@ class Answers:
         """Return what the layers say of a pair now, as the strategy would combine it."""
         now = self._now_ms()
         known = [*self._timeline.as_of(pair, now), *self._timeline.as_of(MARKET_WIDE, now)]
-        score = combine(known, self._rules, now)
+        scores = ((rules.layer, combine(known, rules, now)) for rules in self._rules)
         return {
-            self._rules.layer: {
+            layer: {
                 "long": score.long,
                 "short": score.short,
                 "reliability": score.reliability,
                 "reasons": score.reasons,
                 "ages_s": score.ages_s,
             }
+            for layer, score in scores
         }
 
     def _check_instant(self, at: int, now: int) -> None:

@@ -1,7 +1,9 @@
 """What works and what does not: asked of a running sidecar, or tried out when none runs."""
 
 import asyncio
+import math
 import os
+import random
 import tempfile
 import time
 from collections.abc import Mapping
@@ -14,12 +16,18 @@ import redis.asyncio
 from aiohttp import ClientError, ClientSession, WSMsgType
 
 from external_layers.binance.addresses import Addresses
+from external_layers.binance.pacing import Timing
+from external_layers.outside import RUNNER_FILE
 from external_layers.run_config import TOKEN_VARIABLE, RunConfig
+from external_layers.runner import Runner
+from external_layers.source_health import source_report
+from external_layers.sources.registry import SOURCES
 from scalp_strategy.errors import SourceRejected
 
 _TIMEOUT_S: Final = 5.0
 _STREAM_S: Final = 10.0
 _FAR_MS: Final = 1_000.0
+_ASKED: Final = "BTC"  # the one token that sources are tried with
 _REFUSED: Final = (401, 403)
 _PROBES: Final[Mapping[str, str]] = {
     "public": "btcusdt@depth20@100ms",
@@ -79,18 +87,94 @@ def findings_of(health: Mapping[str, Any]) -> list[Finding]:
     found.append(Finding("archive", store["error"] is None, store["error"] or text))
     redis_texts = {None: "off: REDIS_URL is not set", True: "answers", False: "does not answer"}
     found.append(Finding("redis", store["redis"] is not False, redis_texts[store["redis"]]))
+    found += [source_finding(name, each) for name, each in health["sources"].items()]
     return found
 
 
+def source_finding(name: str, report: Mapping[str, Any]) -> Finding:
+    """Return what is to be said of an outside source, from its part of the health document."""
+    budget = ", ".join(
+        f"{each['used']} of {each['limit']} calls in {_span_text(each['span_s'])}"
+        for each in report["budget"]
+    )
+    lost = f"feeds {', '.join(report['feeds'])}"
+    if report["lost_without"] > 0:
+        lost += f", nobody else does: {report['lost_without']:.1%} of the evidence"
+    if not report["is_on"]:
+        return Finding(f"source {name}", True, f"{report['why_off']}; {lost}")
+    age = report["age_s"]
+    answered = "has not answered yet" if age is None else f"answered {_span_text(age)} ago"
+    parts = [report["problem"] or "on", answered, budget, lost]
+    return Finding(
+        f"source {name}", report["problem"] is None, "; ".join(part for part in parts if part)
+    )
+
+
+def _span_text(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
 async def trial(config: RunConfig) -> list[Finding]:
-    """Try out everything that a sidecar would need; nothing is changed."""
+    """Try out everything that a sidecar would need; nothing is changed but the calls counted."""
     async with ClientSession(trust_env=False) as session:
         markets = {config.exchange.kind: config.exchange}
         markets.setdefault("futures", config.derivatives)
         exchange = [
             finding for each in markets.values() for finding in await _exchange(session, each)
         ]
-    return [*exchange, await _redis(config.redis_url), _folder(config.data_dir), _token(config)]
+        sources = await _sources(config, session)
+    rest = [await _redis(config.redis_url), _folder(config.data_dir), _token(config)]
+    return [*exchange, *rest, *sources]
+
+
+async def _sources(config: RunConfig, session: ClientSession) -> list[Finding]:
+    """Ask every source that is on once, within its budget."""
+    with tempfile.TemporaryDirectory() as nowhere:
+        folder = config.data_dir if config.data_dir.is_dir() else Path(nowhere)
+        price = await _btc_price(session, config.exchange)
+        runner = _runner(config, session, folder / RUNNER_FILE, price)
+        asked = [
+            runner.once(name)
+            for name, state in runner.states().items()
+            if state.is_on and not state.spec.is_stream
+        ]
+        await asyncio.gather(*asked)
+        await runner.stop()
+    reports = source_report(runner.states(), config.settings, _wall_ms())
+    return [source_finding(name, report) for name, report in reports.items()]
+
+
+async def _btc_price(session: ClientSession, addresses: Addresses) -> float:
+    """Return the last price of BTC, NaN when it cannot be had: sources of Bitcoin need it."""
+    url = f"{addresses.rest}{addresses.prefix}/klines"
+    params = {"symbol": "BTCUSDT", "interval": "1m", "limit": "1"}
+    try:
+        async with asyncio.timeout(_TIMEOUT_S), session.get(url, params=params) as answer:
+            return float((await answer.json(content_type=None))[-1][4])
+    except (ClientError, OSError, TimeoutError, ValueError, LookupError, TypeError):
+        return math.nan
+
+
+def _runner(config: RunConfig, session: ClientSession, memory: Path, btc_price: float) -> Runner:
+    return Runner(
+        SOURCES,
+        session,
+        config.settings,
+        Timing(_wall_ms, time.monotonic, asyncio.sleep, random.random),
+        memory,
+        environment=config.source_keys,
+        base_url=config.sources_url,
+        market=lambda: ((_ASKED,), lambda name: btc_price if name == _ASKED else math.nan),
+        deliver=lambda _spec, _facts: None,
+        on_change=lambda _source, _problem: None,
+    )
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def _exchange(session: ClientSession, addresses: Addresses) -> list[Finding]:

@@ -14,6 +14,7 @@ from external_layers.binance.feed_state import FeedState
 from external_layers.binance.rest import BinanceRest
 from external_layers.scanner.pairlist import pairlist_body
 from external_layers.service import Sidecar
+from external_layers.source_health import source_problems, source_report
 
 OK: Final = "ok"
 STARTING: Final = "starting"
@@ -94,6 +95,7 @@ class Report:
             "jobs": self._jobs(),
             "store": self._store(),
             "scanner": self._scanner(),
+            "sources": source_report(sidecar.outside.runner.states(), sidecar.settings, now),
             "process": self._usage(),
         }
 
@@ -127,6 +129,7 @@ class Report:
         for kind, feed in sidecar.feeds.items():
             yield from _feed_problems(kind, feed.state())
             yield from _channel_problems(kind, sidecar.watch.counters[kind])
+        yield from source_problems(sidecar.outside.runner.states())
         if sidecar.upkeep.refused:
             yield f"open interest refused by the exchange: {_some(sidecar.upkeep.refused)}"
         yield from self._unknown_components(now)

@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from external_layers.service import Sidecar
+from external_layers.source_health import age_s
 
 _MS_PER_S: Final = 1_000
 _RESYNCS: Final = ("gap", "stuck", "crossed", "invalid")  # why a book had to be asked for anew
@@ -26,6 +27,7 @@ class SidecarCollector(Collector):
         yield from self._rest_metrics()
         yield from self._score_metrics()
         yield from self._store_metrics()
+        yield from self._source_metrics()
 
     def _feed_metrics(self) -> Iterator[Metric]:
         labels = ["market", "channel"]
@@ -103,6 +105,31 @@ class SidecarCollector(Collector):
             "archive_rows_dropped", "Rows lost to a full disk.", value=state.dropped_rows
         )
         yield _gauge("archive_rows_waiting", "Rows in memory.", value=state.waiting_rows)
+
+    def _source_metrics(self) -> Iterator[Metric]:
+        now = self._sidecar.clock.now_ms()
+        up = _gauge("source_up", "Whether an outside source works: 1, 0.", ["source", "layer"])
+        age = _gauge("source_age_seconds", "Time since it last answered.", ["source"])
+        facts = _counter("source_facts", "Facts that it told.", ["source"])
+        malformed = _counter("source_malformed", "Answers not understood.", ["source"])
+        calls = _gauge("provider_calls", "Calls in the window.", ["provider", "window_s"])
+        share = _gauge("provider_share", "The same of the budget.", ["provider", "window_s"])
+        told: set[str] = set()
+        for name, state in self._sidecar.outside.runner.states().items():
+            if not state.is_on:
+                continue
+            up.add_metric([name, state.spec.layer], float(state.problem is None))
+            facts.add_metric([name], state.facts)
+            malformed.add_metric([name], state.payload_errors)
+            if (seconds := age_s(state, now)) is not None:
+                age.add_metric([name], seconds)
+            provider = state.spec.provider.name
+            for each in state.budget if provider not in told else ():
+                labels = [provider, f"{each.span_s:g}"]
+                calls.add_metric(labels, each.used)
+                share.add_metric(labels, each.used / each.limit)
+            told.add(provider)
+        yield from (up, age, facts, malformed, calls, share)
 
 
 def metrics_registry(sidecar: Sidecar) -> CollectorRegistry:

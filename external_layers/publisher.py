@@ -48,20 +48,28 @@ class Publisher:
         What is kept.
     now_ms
         The exchange's clock.
+    slow
+        Gives the rows of the slow layers that are due at an instant.
     """
 
     def __init__(
-        self, watch: MarketWatch, timeline: Timeline, archive: Archive, now_ms: Callable[[], int]
+        self,
+        watch: MarketWatch,
+        timeline: Timeline,
+        archive: Archive,
+        now_ms: Callable[[], int],
+        slow: Callable[[int], list[Component]] = lambda _at_ms: [],
     ) -> None:
         self.published_ms = 0
         self._watch = watch
         self._timeline = timeline
         self._archive = archive
         self._now_ms = now_ms
+        self._slow = slow
         self._pruned_ms = 0
 
     async def publish(self) -> list[Component]:
-        """Make and keep the components of all pairs; return them.
+        """Make and keep the components of all pairs, and what the slow layers have; return them.
 
         Each pair's are known at the instant they are made. Other tasks get their turn in between.
         A bug that one pair's data brings to light is raised when the others are done.
@@ -70,10 +78,14 @@ class Publisher:
         bugs: list[Exception] = []
         for symbol in list(self._watch.symbols):
             try:
-                made += self._made(symbol)
+                made += self._kept(self._watch.components(symbol, self._now_ms()))
             except Exception as error:  # noqa: BLE001 - one pair must not silence the others
                 bugs.append(error)
             await asyncio.sleep(0)
+        try:
+            made += self._kept(self._slow(self._now_ms()))
+        except Exception as error:  # noqa: BLE001 - nor one layer the other
+            bugs.append(error)
         self.published_ms = now = self._now_ms()
         if now // CANDLE_MS != self._pruned_ms // CANDLE_MS:
             self._timeline.prune(now)
@@ -82,8 +94,7 @@ class Publisher:
             raise bugs[0]
         return made
 
-    def _made(self, symbol: str) -> list[Component]:
-        components = self._watch.components(symbol, self._now_ms())
+    def _kept(self, components: list[Component]) -> list[Component]:
         self._archive.append(components)
         self._timeline.add(components)
         return components

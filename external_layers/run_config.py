@@ -2,20 +2,23 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from external_layers.binance.addresses import Addresses, addresses
 from external_layers.binance.messages import MarketKind
 from external_layers.loopback import is_loopback
+from external_layers.sources.registry import SOURCES
 from scalp_strategy.errors import ConfigError
 from scalp_strategy.settings import Settings, load_settings
 
 EXCHANGE_VARIABLE: Final = "SCALP_LAYERS_EXCHANGE_URL"
+SOURCES_VARIABLE: Final = "SCALP_LAYERS_SOURCES_URL"
 TOKEN_VARIABLE: Final = "SCALP_LAYERS_TOKEN"  # noqa: S105 - a variable's name
 REDIS_VARIABLE: Final = "REDIS_URL"
 _LEAST_TOKEN: Final = 16
+_REPLAYED_SOURCES: Final = "/outside"  # where a replay market answers for the outside sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class RunConfig:
         Addresses of the traded market and of the futures.
     token, redis_url
         Secrets; None = none.
+    sources_url
+        Where all outside sources are to be found instead of at their own addresses; None = there.
+    source_keys
+        Keys of the outside sources, by variable; secrets.
     """
 
     settings: Settings
@@ -42,8 +49,10 @@ class RunConfig:
     pairs: tuple[str, ...]
     exchange: Addresses
     derivatives: Addresses
-    token: str | None
-    redis_url: str | None
+    token: str | None = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    sources_url: str | None = None
+    source_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def run_config(
@@ -82,7 +91,34 @@ def run_config(
         derivatives=addresses("futures", base),
         token=token,
         redis_url=environment.get(REDIS_VARIABLE) or None,
+        sources_url=sources_url(environment),
+        source_keys=source_keys(environment),
     )
+
+
+def source_keys(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the keys of the outside sources that are set, by variable."""
+    names = {name for source in SOURCES for name in source.spec.keys}
+    return {name: value for name in sorted(names) if (value := environment.get(name))}
+
+
+def sources_url(environment: Mapping[str, str]) -> str | None:
+    """Return where all outside sources are to be found; None = at their own addresses.
+
+    A replayed market and the real world would contradict each other, so a replay market answers
+    for the outside sources too.
+
+    Raises
+    ------
+    ConfigError
+        When it is no URL.
+    """
+    market = environment.get(EXCHANGE_VARIABLE)
+    replayed = f"{market.rstrip('/')}{_REPLAYED_SOURCES}" if market else None
+    url = environment.get(SOURCES_VARIABLE) or replayed
+    if url and not url.startswith(("http://", "https://")):
+        raise ConfigError(f"{SOURCES_VARIABLE} = {url!r}: must begin with http:// or https://")
+    return url.rstrip("/") if url else None
 
 
 def _merged(files: list[Path]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import math
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -25,6 +26,7 @@ from external_layers.files import replace_file
 from external_layers.loops import Loops
 from external_layers.market_watch import MarketWatch
 from external_layers.memory import remember
+from external_layers.outside import Outside
 from external_layers.publisher import Publisher, next_grid_ms
 from external_layers.redis_mirror import RedisMirror
 from external_layers.run_config import RunConfig
@@ -33,9 +35,11 @@ from external_layers.scanner.scanner import Scan, Scanner
 from external_layers.scanner.selection import SelectionState, state_from_json, state_to_json
 from external_layers.store.archive import ArchiveWriter
 from external_layers.store.archive_reader import ArchiveReader
+from external_layers.store.event import Fact
 from external_layers.store.events import EventLog
 from external_layers.store.redis_latest import RedisLatest
 from external_layers.timeline import Timeline, floor_close
+from external_layers.tokens import REFERENCE_PAIR, token_of
 from external_layers.upkeep import Upkeep
 from scalp_strategy.contract import MARKET_WIDE
 from scalp_strategy.contract.archive import day_of
@@ -98,7 +102,12 @@ class Sidecar:
         if is_spot:
             self.feeds["futures"] = self._feed(session, config.derivatives)
         self.upkeep = Upkeep(self.rest, self.derivatives_rest, self.watch, settings, now)
-        self.publisher = Publisher(self.watch, self.timeline, self.archive, now)
+        self.outside = Outside(
+            config, session, self._timing, self.watch, self._listed_price, self._tell
+        )
+        self.publisher = Publisher(
+            self.watch, self.timeline, self.archive, now, self.outside.publish
+        )
         self.mirror = self._mirror(config.redis_url)
         self.loops = Loops(now, on_change=self._tell_job)
         self.reader = ArchiveReader(config.data_dir)
@@ -144,14 +153,18 @@ class Sidecar:
         loops.whenever(self._until_ready, "answers", self._prepare)
         loops.every(settings.archive.flush_s, "archive", self._flush)
         loops.every(jobs.merge_s, "merging", self._merge)
+        loops.whenever(self.outside.until_waiting, "events", self.outside.tell_waiting)
+        loops.every(self.settings.sources.save_s, "slow layers", self.outside.save)
         if self.mirror is not None:
             loops.whenever(self._until_news, "redis", self._mirror_all)
         if self.config.kind == "spot":
             loops.whenever(self._until_perpetuals_are_due, "perpetuals", self._list_perpetuals)
+        await self.outside.start()
 
     async def stop(self) -> None:
         """End everything; what was given out is on the disk then."""
         await self.loops.stop()
+        await self.outside.stop()
         await asyncio.gather(*(feed.close() for feed in self.feeds.values()))
         if self.mirror is not None:
             await self.mirror.close()
@@ -180,7 +193,8 @@ class Sidecar:
     async def _watch_pairs(self) -> None:
         asked = [pair for pair in self.demand.wanted(self.clock.now_ms()) if pair in self._symbols]
         active = [pair for pair in self.scanner.state.active if pair in self._symbols]
-        chosen = chosen_pairs(active, asked, self.settings.sidecar.max_watched)
+        always = [pair for pair in (REFERENCE_PAIR[self.config.kind],) if pair in self._symbols]
+        chosen = chosen_pairs([*always, *active], asked, self.settings.sidecar.max_watched)
         self.watch.watch({self._symbols[pair]: pair for pair in chosen})
         await self.feeds[self.config.kind].set_streams(self.watch.streams())
         if self.config.kind == "spot":
@@ -277,13 +291,20 @@ class Sidecar:
         latest = RedisLatest(url, self.clock.now_ms, self.settings.sidecar.latest)
         return RedisMirror(latest)
 
+    def _listed_price(self, token: str) -> float:
+        metrics = self.scan.metrics.values() if self.scan else ()
+        named = ((token_of(each.pair), each.price) for each in metrics)
+        return next((price / one.bundle for one, price in named if one.ticker == token), math.nan)
+
     def _tell_job(self, job: str, problem: str | None) -> None:
         kind = "source_failed" if problem else "source_recovered"
         self._tell(kind, f"{job}: {problem or 'works again'}", None)
 
-    def _tell(self, kind: str, text: str, pair: str | None) -> None:
+    def _tell(
+        self, kind: str, text: str, pair: str | None, data: Mapping[str, Fact] | None = None
+    ) -> None:
         try:
-            self.events.append(kind, text, pair)
+            self.events.append(kind, text, pair, data)
         except StoreError as error:
             logger.error("event lost: %s: %s", text, error)  # noqa: TRY400 - no bug, no trace
 

@@ -50,6 +50,7 @@ def run_settings(
         derivatives=addresses("futures", NOWHERE),
         token=token,
         redis_url=None,
+        sources_url=NOWHERE,
     )
 
 

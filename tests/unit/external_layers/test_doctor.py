@@ -64,7 +64,10 @@ def test_a_trial_against_a_market_that_works(tmp_path: Path) -> None:
     with running_market("--symbols", "BTC") as url:
         config = run_settings(tmp_path / "new", "spot")
         config = dataclasses.replace(
-            config, exchange=addresses("spot", url), derivatives=addresses("futures", url)
+            config,
+            exchange=addresses("spot", url),
+            derivatives=addresses("futures", url),
+            sources_url=f"{url}/outside",
         )
         found = tried(config)
     assert [name for name, each in found.items() if not each.is_well] == []
@@ -75,7 +78,8 @@ def test_a_trial_against_a_market_that_works(tmp_path: Path) -> None:
 def test_a_trial_names_everything_that_does_not_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     config = dataclasses.replace(
-        run_settings(tmp_path / "file" / "inner"), redis_url="redis://:secret@127.0.0.1:9/0"
+        run_settings(tmp_path / "file" / "inner", sources__retries=0),
+        redis_url="redis://:secret@127.0.0.1:9/0",
     )
     found = tried(config)
     bad = {name for name, each in found.items() if not each.is_well}

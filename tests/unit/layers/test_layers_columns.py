@@ -147,6 +147,20 @@ def test_a_state_needs_no_score_and_no_rule() -> None:
     assert out["orderflow_long"].isna().all()
 
 
+@pytest.mark.parametrize("state", ["DANGER", "EXTREME"])
+def test_an_alarm_that_nobody_ends_outlives_its_hour_by_the_age_of_its_values_only(state) -> None:
+    # The sidecar is gone: its last row says CALM for days, but no alarm.
+    def last(flag: str) -> list[str | None]:
+        return frame(
+            component(START_MS, 30.0, layer="sentiment", name="macro_correlation", flags=(flag,)),
+            count=9,
+            settings=with_overrides(SETTINGS, {"sentiment.macro_now_max_age_s": 2_700}),
+        )["macro"].tolist()
+
+    assert last(f"macro={state}") == [state] * 8 + [None]  # 105 minutes
+    assert last("macro=CALM") == ["CALM"] * 9
+
+
 def test_vanishing_liquidity_costs_both_sides_where_it_is_flagged() -> None:
     rows = [
         component(START_MS, 80.0, name="funding_rate", flags=("vanishing",)),

@@ -1,0 +1,201 @@
+"""The outside sources in a sidecar: what they tell becomes rows and events, each once."""
+
+import asyncio
+import math
+import threading
+from pathlib import Path
+
+import orjson
+import pytest
+
+from external_layers.health import Report
+from external_layers.outside import LAYERS_FILE
+from external_layers.service import Sidecar
+from external_layers.sources.facts import Fact, Party, Transfer, Watched
+from external_layers.sources.registry import SOURCES
+from scalp_strategy.contract import CANDLE_MS, MARKET_WIDE
+from scalp_strategy.errors import StoreError
+from tests.unit.external_layers.sidecar_parts import BTC, ETH, START, Clock, idle_sidecar
+
+ETHERSCAN = next(source.spec for source in SOURCES if source.spec.name == "etherscan")
+PEPE = "1000PEPE/USDT:USDT"
+
+
+def whale(token: str, usd: float, at_ms: int, number: int = 0) -> Transfer:
+    ends = Party("exchange", "Kraken", "0xk"), Party("wallet", "unknown wallet", "0xw")
+    return Transfer(token, usd, usd, *ends, "ethereum", f"0x{number:064x}", at_ms, at_ms)
+
+
+def watched(sidecar: Sidecar) -> None:
+    sidecar.watch.watch({"BTCUSDT": BTC, "ETHUSDT": ETH, "1000PEPEUSDT": PEPE})
+
+
+def candle(sidecar: Sidecar, pair: str, close: float, open_ms: int) -> None:
+    row = (open_ms, close, close, close, close, 1.0)
+    sidecar.watch.watches[pair].shelves["1m"].add(row)
+
+
+async def publish(sidecar: Sidecar) -> None:
+    await sidecar.publisher.publish()
+    await sidecar.outside.tell_waiting()
+
+
+def deliver(sidecar: Sidecar, *facts: Fact) -> None:
+    sidecar.outside._deliver(ETHERSCAN, facts)
+
+
+def test_a_whale_is_an_event_once_and_a_row_of_its_pair(tmp_path: Path) -> None:
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        watched(sidecar)
+        moved = whale("ETH", 2_300_000.0, START - 60_000)
+        deliver(sidecar, Watched("transfers", "ETH", "etherscan", START, START), moved, moved)
+        asyncio.run(publish(sidecar))
+        (event,) = [each for each in sidecar.events.after(0, 100) if each.kind == "whale"]
+        assert event.text == "$2.3M ETH withdrawn: Kraken -> unknown wallet"
+        assert event.pair == ETH
+        assert event.data["direction"] == "withdrawal"
+        assert event.data["amount_usd"] == 2_300_000.0
+        known = {one.name: one for one in sidecar.timeline.as_of(ETH, START)}
+        assert known["whale_movements"].long == sidecar.settings.onchain.withdrawal_score
+        assert known["whale_movements"].reason == "$2.3M ETH withdrawn from Kraken 1 min ago"
+        layers = sidecar.answers.layers(ETH)
+        assert set(layers) == {"orderflow", "onchain", "sentiment"}
+        assert layers["onchain"]["long"] > 50.0
+
+
+def test_what_is_listed_by_the_thousand_is_priced_by_the_piece(tmp_path: Path) -> None:
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        watched(sidecar)
+        candle(sidecar, PEPE, 0.012, START - 60_000)
+        assert sidecar.outside.pairs()[PEPE] == "PEPE"
+        assert sidecar.outside.price("PEPE") == pytest.approx(0.000012)
+        assert sidecar.outside.price("USDT") == 1.0
+        assert sidecar.outside.price("NOBODY") != sidecar.outside.price("NOBODY")  # NaN
+
+
+def test_a_failing_source_is_told_when_it_fails_and_when_it_works(tmp_path: Path) -> None:
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        sidecar.outside._on_change("gdelt", "status 500")
+        sidecar.outside._on_change("gdelt", None)
+        asyncio.run(sidecar.outside.tell_waiting())
+        told = [(each.kind, each.text) for each in sidecar.events.after(0, 10)]
+        assert told == [
+            ("source_failed", "gdelt: status 500"),
+            ("source_recovered", "gdelt: works again"),
+        ]
+
+
+def test_a_restart_remembers_the_whale_and_does_not_tell_it_again(tmp_path: Path) -> None:
+    moved = whale("ETH", 5e6, START - 60_000)
+    facts = (Watched("transfers", "ETH", "etherscan", START, START), moved)
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        watched(sidecar)
+        deliver(sidecar, *facts)
+        asyncio.run(sidecar.outside.tell_waiting())
+        asyncio.run(sidecar.outside.save())
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        watched(sidecar)
+        deliver(sidecar, *facts)
+        asyncio.run(publish(sidecar))
+        whales = [each for each in sidecar.events.after(0, 100) if each.kind == "whale"]
+        assert len(whales) == 1
+        known = {one.name: one for one in sidecar.timeline.as_of(ETH, START)}
+        assert known["whale_movements"].long == sidecar.settings.onchain.withdrawal_score
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"version": 99}', b"[1]"])
+def test_a_damaged_memory_is_left_and_the_sidecar_starts(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / LAYERS_FILE).write_bytes(content)
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        asyncio.run(sidecar.outside.save())
+    assert orjson.loads((tmp_path / LAYERS_FILE).read_bytes())["version"] == 1
+
+
+def test_health_names_every_source_and_what_is_lost_without_it(tmp_path: Path) -> None:
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        health = Report(sidecar).health()
+        sources = health["sources"]
+        assert set(sources) == {source.spec.name for source in SOURCES}
+        off = sources["etherscan"]
+        assert (off["is_on"], off["problem"]) == (False, None)
+        assert "ETHERSCAN_API_KEY" in off["why_off"]
+        # Nobody else gives fear & greed: 0.2 of a layer that weighs 0.1.
+        assert sources["fear_greed"]["lost_without"] == pytest.approx(0.02)
+        assert sources["mempool_space"]["lost_without"] == 0.0
+        assert sources["fear_greed"]["age_s"] is None
+        assert not any(text.startswith("source ") for text in health["problems"])
+
+
+def test_the_mood_is_told_once_an_hour(tmp_path: Path) -> None:
+    with idle_sidecar(tmp_path) as (sidecar, clock):
+        watched(sidecar)
+        for _ in range(5):
+            asyncio.run(publish(sidecar))
+            clock.ms += CANDLE_MS
+        told = [each for each in sidecar.events.after(0, 100) if each.kind == "sentiment"]
+        assert len(told) == 2
+        assert set(told[0].data) == {"fear_greed", "btc_dominance", "social", "regime", "macro"}
+        assert math.isnan(told[0].data["fear_greed"])  # unknown, not zero
+
+
+def test_rows_for_the_whole_market_are_at_hand(tmp_path: Path) -> None:
+    def names(sidecar: Sidecar, clock: Clock) -> set[str]:
+        return {one.name for one in sidecar.timeline.as_of(MARKET_WIDE, clock.ms)}
+
+    with idle_sidecar(tmp_path) as (sidecar, clock):
+        asyncio.run(publish(sidecar))
+        assert names(sidecar, clock) >= {
+            "whale_movements",
+            "exchange_flow",
+            "stablecoin_flow",
+            "fear_greed",
+            "social_sentiment",
+            "market_regime",
+            "macro_correlation",
+        }
+
+
+def test_a_kill_after_the_telling_does_not_tell_a_whale_twice(tmp_path: Path) -> None:
+    moved = whale("ETH", 5e6, START - 60_000)
+    for _ in range(2):
+        with idle_sidecar(tmp_path) as (sidecar, _):  # ends without a saving of its own
+            deliver(sidecar, moved)
+            asyncio.run(sidecar.outside.tell_waiting())
+            whales = [each for each in sidecar.events.after(0, 100) if each.kind == "whale"]
+            assert len(whales) == 1
+
+
+def test_what_is_being_told_when_the_sidecar_stops_is_told_to_the_end(tmp_path: Path) -> None:
+    may_go_on = threading.Event()
+    told: list[object] = []
+    told_before_saving: list[int] = []
+
+    def tell(*event: object) -> None:
+        may_go_on.wait(10)
+        told.append(event)
+
+    async def save() -> None:
+        told_before_saving.append(len(told))
+
+    async def stopped_while_telling(sidecar: Sidecar) -> None:
+        for number in range(3):
+            sidecar.outside._on_change(f"source {number}", "down")
+        job = asyncio.create_task(sidecar.outside.tell_waiting())
+        await asyncio.sleep(0)
+        job.cancel()
+        await asyncio.gather(job, return_exceptions=True)
+        asyncio.get_running_loop().call_later(0.1, may_go_on.set)
+        await sidecar.outside.stop()
+
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        sidecar.outside._tell, sidecar.outside.save = tell, save  # type: ignore[method-assign]
+        asyncio.run(stopped_while_telling(sidecar))
+        assert told_before_saving == [3]
+
+
+def test_a_full_disk_does_not_keep_the_sidecar_from_ending(tmp_path: Path) -> None:
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        (tmp_path / LAYERS_FILE).mkdir()  # cannot be replaced by a file
+        with pytest.raises(StoreError):
+            asyncio.run(sidecar.outside.save())
+        asyncio.run(sidecar.outside.stop())
