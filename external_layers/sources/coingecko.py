@@ -4,6 +4,7 @@ The shape is that of https://docs.coingecko.com/reference/crypto-global. A demo 
 raises the limit.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from external_layers.sources.facts import BTC_DOMINANCE, MARKET, TOTAL_CAP, Reading
@@ -29,12 +30,14 @@ SPEC: Final = SourceSpec(
     keys=(KEY,),
 )
 _WHOLE: Final = 100.0  # percent
+_DAY_MS: Final = 86_400_000
 
 
 def parse(payload: Any, received_ms: int) -> list[Reading]:
     """Return BTC's dominance in percent and the total capitalisation in dollars.
 
-    They are of the answer's `updated_at`; where it names none, of when it was received.
+    They are of the answer's `updated_at`; where it names none, of when it was received. What the
+    total was a day before follows from its change: so the trend is known from the first answer on.
 
     Raises
     ------
@@ -50,6 +53,7 @@ def parse(payload: Any, received_ms: int) -> list[Reading]:
         found.append(Reading(BTC_DOMINANCE, MARKET, dominance, observed_ms, received_ms))
     if total_cap > 0.0:
         found.append(Reading(TOTAL_CAP, MARKET, total_cap, observed_ms, received_ms))
+        found += _day_before(total_cap, data, (observed_ms, received_ms))
     if not found:
         raise PayloadError("coingecko: neither dominance nor total cap")
     return found
@@ -61,6 +65,17 @@ async def fetch(client: Client, context: FetchContext) -> list[Reading]:
     headers = {"x-cg-demo-api-key": key} if key else None
     reply = await client.get("/api/v3/global", headers=headers)
     return parse(reply.json(), reply.received_ms)
+
+
+def _day_before(
+    total_cap: float, data: Mapping[str, Any], times_ms: tuple[int, int]
+) -> list[Reading]:
+    change_pct = number(data.get("market_cap_change_percentage_24h_usd"))
+    observed_ms, received_ms = times_ms
+    if not change_pct > -_WHOLE or observed_ms < _DAY_MS:
+        return []
+    before = total_cap / (1.0 + change_pct / _WHOLE)
+    return [Reading(TOTAL_CAP, MARKET, before, observed_ms - _DAY_MS, received_ms)]
 
 
 def _observed(updated_at: Any, received_ms: int) -> int:

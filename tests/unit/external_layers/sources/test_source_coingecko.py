@@ -32,6 +32,16 @@ def test_both_are_of_the_answers_time() -> None:
     ]
 
 
+def test_the_total_of_a_day_before_follows_from_its_change() -> None:
+    found = parse(market(market_cap_change_percentage_24h_usd=25.0), NOW_MS)
+    assert found[-1] == Reading(TOTAL_CAP, MARKET, 2.4e12, UPDATED_MS - 86_400_000, NOW_MS)
+
+
+@pytest.mark.parametrize("change", [None, "x", -100.0, -250.0, float("nan"), float("inf"), True])
+def test_an_absurd_change_tells_nothing_of_the_day_before(change: Any) -> None:
+    assert len(parse(market(market_cap_change_percentage_24h_usd=change), NOW_MS)) == 2
+
+
 def test_without_a_time_they_are_of_when_they_came() -> None:
     assert {one.observed_at_ms for one in parse(market(updated_at=None), NOW_MS)} == {NOW_MS}
 
