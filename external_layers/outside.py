@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -39,6 +38,7 @@ _STABLE: Final = frozenset({"USDT", "USDC", "DAI", "FDUSD", "TUSD", "USDE", "PYU
 _TIMEFRAME: Final = "15m"
 _WHALE: Final = "whale"  # a kind of event
 _HOUR_MS: Final = 3_600_000
+_AHEAD_MS: Final = 600_000  # by which a memory may be ahead of the clock
 _DONE: Final[dict[Direction, str]] = {
     "deposit": "deposited",
     "withdrawal": "withdrawn",
@@ -124,7 +124,14 @@ class Outside:
         )
 
     async def start(self) -> None:
-        """Begin to ask the sources."""
+        """Begin to ask the sources.
+
+        What was learnt while this machine's clock was ahead would be known only when time has
+        caught up with it, and until then nothing else would be: it is forgotten.
+        """
+        if self.layers.sentiment.at_ms > self._now_ms() + _AHEAD_MS:
+            logger.warning("%s is of a time still to come and is not used", LAYERS_FILE)
+            self.layers = SlowLayers(self._config.settings)
         await self.runner.start()
 
     async def stop(self) -> None:
@@ -149,9 +156,10 @@ class Outside:
             return 1.0
         for pair, watch in self._watch.watches.items():
             named = token_of(pair)
-            if named.ticker == token:
-                rows = watch.shelves["1m"].last(1) or watch.shelves[_TIMEFRAME].last(1)
-                return rows[-1][4] / named.bundle if rows else math.nan
+            if named.ticker != token:
+                continue
+            if rows := watch.shelves["1m"].last(1) or watch.shelves[_TIMEFRAME].last(1):
+                return rows[-1][4] / named.bundle
         return self._listed_price(token)
 
     def publish(self, at_ms: int) -> list[Component]:

@@ -83,18 +83,21 @@ class OnChainState:
         Returns
         -------
         list of Component
-            Own rows of the pairs of whose tokens something was ever told, and rows of `"*"`. NaN
-            scores where it is unknown. `observed_at_ms` is that of the newest event a score rests
+            Own rows of the pairs of whose tokens something was ever told, and rows of `"*"`, which
+            an own row repeats once nobody looks at its token any more. NaN scores where nothing is
+            known. `observed_at_ms` is that of the newest event a score rests
             on; when nothing happened, up to when that was known.
         """
         at = self._settle(at_ms)
+        market = dict(self._of_market(at))
         found = {token: self._of_token(token, at) for token in set(pairs.values())}
         own = [
-            _component(name, pair, one, at)
+            # A reader prefers an own row: where it is unknown, it says what the market says.
+            _component(name, pair, market.get(name, one) if isnan(one.long) else one, at)
             for pair, token in pairs.items()
             for name, one in found[token]
         ]
-        return own + [_component(name, MARKET_WIDE, one, at) for name, one in self._of_market(at)]
+        return own + [_component(name, MARKET_WIDE, one, at) for name, one in market.items()]
 
     def prune(self, at_ms: int) -> None:
         """Forget what no component needs at an instant, nor after it."""

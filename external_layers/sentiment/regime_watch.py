@@ -45,10 +45,19 @@ class RegimeWatch:
         The last look.
     """
 
-    __slots__ = ("_confirm_ms", "_known_ms", "_looked_ms", "_run_ms", "current", "seen")
+    __slots__ = (
+        "_asked_ms",
+        "_confirm_ms",
+        "_known_ms",
+        "_looked_ms",
+        "_run_ms",
+        "current",
+        "seen",
+    )
 
     def __init__(self, confirm_s: int) -> None:
         self._confirm_ms = confirm_s * _MS_PER_S
+        self._asked_ms = _NEVER  # first by this process
         self._looked_ms = _NEVER
         self._known_ms = _NEVER
         self._run_ms = _NEVER
@@ -73,11 +82,16 @@ class RegimeWatch:
         at_ms
             Now.
         candles_ms
-            The close of BTC's newest candle. A look waits for the candle of its close, until the
-            next close at most.
+            The close of BTC's newest candle, negative while there is none. A look waits for the
+            candle of its close, until the next close at most; after a start, while candles are
+            still to come, those that were missed wait too.
         look
             Takes the look at a close, with what was known by then.
         """
+        if self._asked_ms == _NEVER:
+            self._asked_ms = at_ms
+        if candles_ms < 0 and at_ms < self._asked_ms + CANDLE_MS:
+            return
         for close_ms in range(self._next_ms(at_ms), at_ms + 1, CANDLE_MS):
             if candles_ms < close_ms and at_ms < close_ms + CANDLE_MS:
                 break

@@ -127,6 +127,11 @@ class SentimentState:
                     self._note(evidence)
         return found
 
+    @property
+    def at_ms(self) -> int:
+        """The last instant asked for, 0 before the first."""
+        return self._at_ms
+
     def latest(self, series: str) -> float:
         """Return the newest value of a series known at the last instant asked for, else NaN."""
         known = self._inputs.readings.freshest(series, lambda one: one.newest(self._at_ms))

@@ -26,7 +26,13 @@ from external_layers.sources.reading import (
 from external_layers.sources.spec import CallRate, Client, FetchContext, Provider, SourceSpec
 from external_layers.sources.watching import cover, watched
 from external_layers.sources.whale_alert import ISSUER_END, KEY
-from scalp_strategy.errors import PayloadError, SourceRejected
+from scalp_strategy.errors import (
+    PayloadError,
+    RateLimited,
+    ScalpError,
+    SourceRejected,
+    SourceUnavailable,
+)
 
 SPEC: Final = SourceSpec(
     name="whale_alert_stream",
@@ -49,6 +55,7 @@ SPEC: Final = SourceSpec(
 )
 
 _LEAST_USD: Final = 100_000  # the service takes no smaller limit
+_KEY_WORDS: Final = ("key", "auth", "plan", "subscri")  # what an error for good speaks of
 _MOST_UNREADABLE: Final = 5  # messages in a row, then the stream counts as broken
 _CONFIRMED: Final = "subscribed_alerts"
 
@@ -114,9 +121,18 @@ def _seen(transfers: Sequence[Transfer], context: FetchContext, received_ms: int
 
 def _heard(body: bytes, received_ms: int) -> list[Transfer]:
     payload = json_of(body)
-    if part(payload, "error") is not None:
-        raise SourceRejected(f"{SPEC.name}: the subscription was refused")
+    if (error := part(payload, "error")) is not None:
+        raise _refusal(text(error).lower())
     return parse(payload, received_ms)
+
+
+def _refusal(error: str) -> ScalpError:
+    """Return what an error of the service asks for; its text is not repeated."""
+    if "limit" in error:
+        return RateLimited(f"{SPEC.name}: too many alerts or connections")
+    if any(word in error for word in _KEY_WORDS):
+        return SourceRejected(f"{SPEC.name}: the key was refused")
+    return SourceUnavailable(f"{SPEC.name}: the subscription was refused")
 
 
 def _transfer(

@@ -73,6 +73,14 @@ def test_what_is_listed_by_the_thousand_is_priced_by_the_piece(tmp_path: Path) -
         assert sidecar.outside.price("NOBODY") != sidecar.outside.price("NOBODY")  # NaN
 
 
+def test_a_pair_without_candles_yet_is_priced_as_it_is_listed(tmp_path: Path) -> None:
+    """A transfer that cannot be valued when it is told is never told again."""
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        watched(sidecar)
+        sidecar.outside._listed_price = {"ETH": 3_000.0}.__getitem__
+        assert sidecar.outside.price("ETH") == 3_000.0
+
+
 def test_a_failing_source_is_told_when_it_fails_and_when_it_works(tmp_path: Path) -> None:
     with idle_sidecar(tmp_path) as (sidecar, _):
         sidecar.outside._on_change("gdelt", "status 500")
@@ -191,6 +199,27 @@ def test_what_is_being_told_when_the_sidecar_stops_is_told_to_the_end(tmp_path: 
         sidecar.outside._tell, sidecar.outside.save = tell, save  # type: ignore[method-assign]
         asyncio.run(stopped_while_telling(sidecar))
         assert told_before_saving == [3]
+
+
+@pytest.mark.parametrize(("ahead_ms", "is_kept"), [(600_000, True), (600_001, False)])
+def test_a_memory_of_a_time_to_come_is_forgotten(
+    tmp_path: Path, ahead_ms: int, is_kept: bool
+) -> None:
+    """This machine's clock was ahead: nothing would be known until time has caught up."""
+    moved = whale("ETH", 5e6, START)
+    with idle_sidecar(tmp_path, START + ahead_ms) as (sidecar, _):
+        deliver(sidecar, moved)
+        asyncio.run(sidecar.outside.save())
+
+    async def started(sidecar: Sidecar) -> None:
+        await sidecar.outside.start()
+        await sidecar.outside.stop()
+
+    with idle_sidecar(tmp_path, START, sources__is_enabled=False) as (sidecar, _):
+        asyncio.run(started(sidecar))
+        deliver(sidecar, moved)
+        is_new = bool(sidecar.outside._waiting)
+        assert is_new != is_kept
 
 
 def test_a_full_disk_does_not_keep_the_sidecar_from_ending(tmp_path: Path) -> None:

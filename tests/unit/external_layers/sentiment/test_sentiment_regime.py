@@ -243,6 +243,24 @@ def test_a_look_waits_for_its_candle_until_the_next_close() -> None:
     assert taken == [START_MS, START_MS + CANDLE_MS]
 
 
+def test_looks_missed_before_a_start_wait_for_the_first_candles() -> None:
+    """The candles of a sidecar that has just started are still on their way."""
+    watch, taken = RegimeWatch(3_600), []
+
+    def look(at_ms: int) -> Look:
+        taken.append(at_ms)
+        return Look("A", 0)
+
+    watch.settle(START_MS + MINUTE_MS, -1, look)
+    assert taken == []
+    watch.settle(START_MS + 2 * MINUTE_MS, START_MS, look)
+    assert (watch.regime, len(taken)) == ("A", 5)
+    alone = RegimeWatch(0)
+    alone.settle(START_MS, -1, look)
+    alone.settle(START_MS + CANDLE_MS, -1, look)
+    assert alone.regime == "A"  # as settled by what is no candle
+
+
 def test_a_long_pause_is_looked_at_for_a_day_only_and_forgets() -> None:
     watch, taken = RegimeWatch(3_600), []
 

@@ -9,7 +9,7 @@ import pytest
 from external_layers.sources import whale_alert
 from external_layers.sources.facts import Transfer, Watched
 from external_layers.sources.whale_alert_stream import KEY, fetch, parse
-from scalp_strategy.errors import PayloadError, SourceRejected
+from scalp_strategy.errors import PayloadError, RateLimited, SourceRejected, SourceUnavailable
 from tests.support.asked import NOW_MS, ScriptedClient, Told, context_of
 from tests.support.source_samples import SAMPLES
 
@@ -106,9 +106,21 @@ def test_some_bad_messages_are_borne_and_many_are_not() -> None:
         listen(*[b"<html>"] * 5)
 
 
-def test_a_refusal_is_told_without_its_text() -> None:
-    with pytest.raises(SourceRejected) as caught:
-        listen({"error": "invalid api key k-secret"})
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ("invalid api key k-secret", SourceRejected),
+        ("your plan k-secret does not cover this", SourceRejected),
+        ("too many alerts, limit of k-secret reached", RateLimited),
+        ("internal k-secret", SourceUnavailable),
+    ],
+)
+def test_a_refusal_is_told_by_what_it_asks_for_without_its_text(
+    error: str, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind) as caught:
+        listen({"error": error})
+    assert type(caught.value) is kind
     assert "secret" not in str(caught.value)
 
 
