@@ -75,9 +75,12 @@ class BaseRateDesk:
         before_last = _candle(now) - 2
         late = [pair for pair in pairs if self._seen_until.get(pair, -1) < before_last]
         for pair in dict.fromkeys(late):
-            self._catch_up(pair, now)
-            # A pair whose candles do not come is not asked for again before the next candle.
-            self._seen_until[pair] = max(self._seen_until[pair], before_last)
+            try:
+                self._catch_up(pair, now)
+            finally:
+                # A pair whose candles do not come, or cannot be analysed, is not asked for again
+                # before the next candle: the next loop goes on with the others.
+                self._seen_until[pair] = max(self._seen_until[pair], before_last)
         self._save_when_due(now)
 
     def _catch_up(self, pair: str, now: datetime) -> None:

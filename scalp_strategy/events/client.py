@@ -6,13 +6,11 @@ from typing import Final
 
 import httpx
 
-from scalp_strategy.errors import ConfigError, PayloadError, SourceRejected, SourceUnavailable
+from scalp_strategy.errors import SourceUnavailable
 from scalp_strategy.events.wire import Page, parse_events
+from scalp_strategy.layers.sidecar_http import checked_url, chunks_of, headers_of
 
 _PATH: Final = "/v1/events"
-_OK: Final = 200
-_TOO_MANY: Final = 429
-_FIRST_SERVER_ERROR: Final = 500
 
 
 class EventClient:
@@ -45,13 +43,8 @@ class EventClient:
         max_bytes: int,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._url = _checked_url(url)
-        if not (token.isascii() and token.isprintable()):
-            raise ConfigError("SCALP_LAYERS_TOKEN: must be printable ASCII")
-        headers = {"Accept-Encoding": "identity"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        self._client = httpx.Client(headers=headers, timeout=timeout_s, trust_env=False)
+        self._url = checked_url(url, _PATH)
+        self._client = httpx.Client(headers=headers_of(token), timeout=timeout_s, trust_env=False)
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
         self._clock = clock
@@ -78,32 +71,9 @@ class EventClient:
         deadline = self._clock() + self._timeout_s
         query = {"after": after, "limit": limit}
         with self._client.stream("GET", self._url, params=query) as response:
-            _check(response)
             body = bytearray()
-            for chunk in response.iter_raw():
+            for chunk in chunks_of(response, self._max_bytes):
                 body += chunk
-                if len(body) > self._max_bytes:
-                    raise PayloadError(f"an answer of more than {self._max_bytes} bytes")
                 if self._clock() > deadline:
                     raise SourceUnavailable(f"no answer within {self._timeout_s:g} s")
         return bytes(body)
-
-
-def _check(response: httpx.Response) -> None:
-    status = response.status_code
-    if status == _TOO_MANY or status >= _FIRST_SERVER_ERROR:
-        raise SourceUnavailable(f"status {status}")
-    if status != _OK:
-        raise SourceRejected(f"status {status}")
-    if response.headers.get("content-encoding", "identity") != "identity":
-        raise PayloadError("a compressed answer, which was not asked for")
-
-
-def _checked_url(url: str) -> str:
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        parsed = httpx.URL()
-    if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.userinfo:
-        raise ConfigError("sidecar.url: must be http://host:port, without a name or password")
-    return url.rstrip("/") + _PATH

@@ -20,7 +20,7 @@ Money = Annotated[float, Meta(gt=0, lt=1e15)]
 
 # Tokens that are money: they come to an exchange to buy, not to be sold.
 _STABLE: Final = frozenset(
-    {"USDT", "USDC", "DAI", "FDUSD", "TUSD", "USDE", "PYUSD", "USDD", "USDS", "BUSD"}
+    {"USDT", "USDC", "DAI", "FDUSD", "TUSD", "USDE", "PYUSD", "USDD", "USDS", "USD1", "BUSD"}
 )
 _COINS: Final[dict[Direction, str]] = {
     "deposit": "bearish: coins that come to an exchange may be sold",

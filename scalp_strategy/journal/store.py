@@ -1,10 +1,10 @@
 """The journal's database: one transaction at a time, all of it or nothing."""
 
+import contextlib
 import math
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,7 +52,7 @@ class Journal:
     def __str__(self) -> str:
         return shown(self._url)
 
-    @contextmanager
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
         """Give a session whose work is kept as a whole when the block ends, or not at all.
 
@@ -129,7 +129,9 @@ def _engine(url: URL, timeout_s: float) -> Engine:
 def _prepare_file(connection: sqlite3.Connection, _record: object) -> None:
     # The driver's own transactions would leave out changes of tables, and begin too late.
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
+    with contextlib.suppress(sqlite3.OperationalError):
+        # It does not wait for the lock. It is the file's, so whoever holds the lock sets it.
+        connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA foreign_keys = ON")
 
 

@@ -6,14 +6,12 @@ from typing import Any, Final
 
 import httpx
 
-from scalp_strategy.errors import ConfigError, PayloadError, SourceRejected, SourceUnavailable
+from scalp_strategy.errors import SourceUnavailable
 from scalp_strategy.layers.answer import Answer, Ask, parse_answer
+from scalp_strategy.layers.sidecar_http import checked_url, chunks_of, headers_of
 
 MAX_BODY_BYTES: Final = 64 * 2**20
 _PATH: Final = "/v1/scores"
-_OK: Final = 200
-_FIRST_SERVER_ERROR: Final = 500
-_TOO_MANY: Final = 429
 
 
 class HttpTransport:
@@ -41,12 +39,8 @@ class HttpTransport:
     def __init__(
         self, url: str, token: str, timeout_s: float, max_body_bytes: int = MAX_BODY_BYTES
     ) -> None:
-        self._url = _checked_url(url)
-        if not (token.isascii() and token.isprintable()):
-            raise ConfigError("SCALP_LAYERS_TOKEN: must be printable ASCII")
-        self._headers = {"Accept-Encoding": "identity"}
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
+        self._url = checked_url(url, _PATH)
+        self._headers = headers_of(token)
         self._timeout_s = timeout_s
         self._max_body_bytes = max_body_bytes
         self._line: _Line | None = None
@@ -79,13 +73,7 @@ class HttpTransport:
         with line.client.stream(
             "GET", self._url, params=query, extensions={"trace": line.trace}
         ) as response:
-            _check(response)
-            body = bytearray()
-            for chunk in response.iter_raw():
-                body += chunk
-                if len(body) > self._max_body_bytes:
-                    raise PayloadError(f"an answer of more than {self._max_body_bytes} bytes")
-        return bytes(body)
+            return b"".join(chunks_of(response, self._max_body_bytes))
 
 
 class _Line:
@@ -114,23 +102,3 @@ class _Line:
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
-
-
-def _check(response: httpx.Response) -> None:
-    status = response.status_code
-    if status == _TOO_MANY or status >= _FIRST_SERVER_ERROR:
-        raise SourceUnavailable(f"status {status}")
-    if status != _OK:
-        raise SourceRejected(f"status {status}")
-    if response.headers.get("content-encoding", "identity") != "identity":
-        raise PayloadError("a compressed answer, which was not asked for")
-
-
-def _checked_url(url: str) -> str:
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        parsed = httpx.URL()
-    if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.userinfo:
-        raise ConfigError("sidecar.url: must be http://host:port, without a name or password")
-    return url.rstrip("/") + _PATH

@@ -68,7 +68,7 @@ class StubExchange:
         return MARKET.maintenance_margin_ratio, 0.0
 
     def klines(self, key: tuple[str, str, CandleType], *, copy: bool = True) -> DataFrame:
-        return self.known[key[:2]].copy()
+        return self.known.get(key[:2], DataFrame()).copy()
 
 
 class StubWallets:

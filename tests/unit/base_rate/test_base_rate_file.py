@@ -8,7 +8,7 @@ from freqtrade.enums import CandleType
 from scalp_strategy.base_rate import base_rates
 from scalp_strategy.base_rate_desk import BaseRateDesk, base_rate_desk, memory_path
 from scalp_strategy.base_rate_file import MemoryFile, fingerprint
-from scalp_strategy.errors import StoreError
+from scalp_strategy.errors import ContractViolation, StoreError
 from scalp_strategy.settings import Settings, with_overrides
 from tests.support.base_rates import analysed, candles_of, noise, occurrences
 from tests.support.freqtrade import write_candles
@@ -230,6 +230,20 @@ def test_a_pair_is_read_from_disk_once_and_caught_up_with_while_it_is_late():
     desk.begin(NOW, ["A", "B", "C", "B"])
     desk.begin(NOW + timedelta(seconds=5), ["A", "B", "C"])
     assert (downloaded, shown) == (["A", "B", "C"], ["A", "B", "B", "C"])
+
+
+def test_a_pair_whose_candles_cannot_be_analysed_holds_up_the_others_for_one_loop_only():
+    asked = []
+
+    def shown(pair, _frame):
+        asked.append(pair)
+        return CANDLES.iloc[::-1] if pair == "BAD" else None
+
+    desk = BaseRateDesk(SETTINGS, Shelf(), lambda *_: None, shown)
+    with pytest.raises(ContractViolation):
+        desk.begin(NOW, ["A", "BAD", "B"])
+    desk.begin(NOW + timedelta(seconds=5), ["A", "BAD", "B"])
+    assert asked == ["A", "BAD", "B"]
 
 
 def test_no_more_is_read_than_is_remembered():

@@ -174,7 +174,7 @@ def test_only_one_of_two_begins_anew(store):
 def test_programs_that_write_together_keep_each_event_once(url):
     """Two bots on one database; each takes page after page from where the cursor is."""
     last, page = 120, 5
-    told, gate = [], threading.Barrier(3)
+    told, ended, gate = [], [], threading.Barrier(3)
 
     def write() -> None:
         journal = journal_at(url)
@@ -187,12 +187,14 @@ def test_programs_that_write_together_keep_each_event_once(url):
             cursor = taken.cursor
             told.extend(event.number for event in taken.fresh)
         journal.close()
+        ended.append(cursor)
 
     threads = [threading.Thread(target=write) for _ in range(gate.parties)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert len(ended) == gate.parties
     assert sorted(told) == numbers(url) == list(range(1, last + 1))
 
 

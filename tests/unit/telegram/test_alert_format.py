@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalp_strategy.journal.outside import StateChange, WhaleMovement
+from scalp_strategy.setting_groups.onchain import OnChainSettings
 from scalp_strategy.telegram.alert_format import (
     macro_alert,
     macro_relief,
@@ -47,6 +48,11 @@ def test_a_whale_alert_is_the_specification_s():
 def test_money_that_comes_to_an_exchange_buys_and_coins_are_sold(token, direction, impact):
     whale = replace(WHALE, token=token, direction=direction)
     assert f"Potential Impact: {impact}:" in whale_alert(whale)
+
+
+def test_what_the_layer_takes_for_money_is_told_as_money():
+    for token in OnChainSettings().stablecoins:
+        assert "buying power comes" in whale_alert(replace(WHALE, token=token, direction="deposit"))
 
 
 @pytest.mark.parametrize(

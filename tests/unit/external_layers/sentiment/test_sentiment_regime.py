@@ -255,10 +255,10 @@ def test_looks_missed_before_a_start_wait_for_the_first_candles() -> None:
     assert taken == []
     watch.settle(START_MS + 2 * MINUTE_MS, START_MS, look)
     assert (watch.regime, len(taken)) == ("A", 5)
-    alone = RegimeWatch(0)
-    alone.settle(START_MS, -1, look)
-    alone.settle(START_MS + CANDLE_MS, -1, look)
-    assert alone.regime == "A"  # as settled by what is no candle
+    without = RegimeWatch(3_600)
+    without.settle(START_MS, -1, look)
+    without.settle(START_MS + CANDLE_MS, -1, look)
+    assert without.held_ms == 3_600_000 - CANDLE_MS  # no longer than for a candle
 
 
 def test_a_long_pause_is_looked_at_for_a_day_only_and_forgets() -> None:
