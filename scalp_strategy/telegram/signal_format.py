@@ -179,7 +179,8 @@ def _win_rate(signal: SignalText) -> str:
     rate, past = _number(signal.win_rate_pct, 0, "%"), signal.past
     if past is None or rate == NO_DATA:
         return rate
-    return f"{rate} of {past.samples:.0f}, mean {past.mean_r:+.2f}R ({past.setup})"
+    # The rate is drawn towards that of all setups, the fewer cases the more: no plain share.
+    return f"about {rate} from {past.samples:.0f} cases, mean {past.mean_r:+.2f}R ({past.setup})"
 
 
 def _layer(label: str, layer: LayerText, most: int) -> list[str]:

@@ -102,7 +102,8 @@ class Place:
         return set(names) <= known
 
     def archived(self) -> set[tuple[str, str, int]]:
-        rows = ArchiveReader(self.data).components("orderflow")
+        reader = ArchiveReader(self.data)
+        rows = (one for layer in reader.layers() for one in reader.components(layer))
         return {(one.name, one.pair, one.available_at_ms) for one in rows}
 
 

@@ -150,7 +150,7 @@ def test_the_past_of_the_setup_is_told():
     }
     text = announcement(*decided(**past))
     assert "Backtest: 56/100" in text
-    assert "win rate: 41% of 312, mean -0.21R (ema structure + macd)" in text
+    assert "win rate: about 41% from 312 cases, mean -0.21R (ema structure + macd)" in text
     # The other side's setup has no past: its 50 is no score to show.
     text = announcement(*decided("short", **past))
     assert "Backtest: no data" in text
