@@ -159,10 +159,12 @@ async def _btc_price(session: ClientSession, addresses: Addresses) -> float:
 
 
 def _runner(config: RunConfig, session: ClientSession, memory: Path, btc_price: float) -> Runner:
+    # A trial says what it finds at once: nothing is repeated.
+    sources = config.settings.sources.model_copy(update={"retries": 0})
     return Runner(
         SOURCES,
         session,
-        config.settings,
+        config.settings.model_copy(update={"sources": sources}),
         Timing(_wall_ms, time.monotonic, asyncio.sleep, random.random),
         memory,
         environment=config.source_keys,

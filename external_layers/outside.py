@@ -34,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 RUNNER_FILE: Final = "sources.json"
 LAYERS_FILE: Final = "slow_layers.json"
-_STABLE: Final = frozenset({"USDT", "USDC", "DAI", "FDUSD", "TUSD", "USDE", "PYUSD", "USD"})
 _TIMEFRAME: Final = "15m"
 _WHALE: Final = "whale"  # a kind of event
 _HOUR_MS: Final = 3_600_000
@@ -108,7 +107,7 @@ class Outside:
         self._telling: asyncio.Task[None] | None = None
         self._saving = asyncio.Lock()
         self._candles: dict[str, tuple[CandleShelf, int, Candles15m]] = {}
-        self._snapshot_ms = 0
+        self._published_ms = 0
         self.layers = _remembered(config)
         self.runner = Runner(
             SOURCES,
@@ -123,15 +122,18 @@ class Outside:
             on_change=self._on_change,
         )
 
-    async def start(self) -> None:
-        """Begin to ask the sources.
+    def check_memory(self) -> None:
+        """Forget a memory of a time still to come; the clock has to be set by now.
 
         What was learnt while this machine's clock was ahead would be known only when time has
-        caught up with it, and until then nothing else would be: it is forgotten.
+        caught up with it, and until then nothing else would be.
         """
         if self.layers.sentiment.at_ms > self._now_ms() + _AHEAD_MS:
             logger.warning("%s is of a time still to come and is not used", LAYERS_FILE)
             self.layers = SlowLayers(self._config.settings)
+
+    async def start(self) -> None:
+        """Begin to ask the sources."""
         await self.runner.start()
 
     async def stop(self) -> None:
@@ -152,7 +154,7 @@ class Outside:
 
     def price(self, token: str) -> float:
         """Return the US dollars of a token, NaN unknown; a dollar's own token is one dollar."""
-        if token in _STABLE:
+        if token in self._config.settings.onchain.stablecoins:
             return 1.0
         for pair, watch in self._watch.watches.items():
             named = token_of(pair)
@@ -167,9 +169,10 @@ class Outside:
         due = self.layers.due(self.pairs(), self._closed_candles(at_ms), at_ms)
         for change in self.layers.sentiment.changes():
             self._queue(_change_event(change))
-        if at_ms // _HOUR_MS != self._snapshot_ms // _HOUR_MS:
-            self._snapshot_ms = at_ms
+        is_new_hour = at_ms // _HOUR_MS != self._published_ms // _HOUR_MS
+        if self._published_ms and is_new_hour:
             self._queue(Told("sentiment", "how the market feels", None, self.layers.snapshot()))
+        self._published_ms = at_ms
         return due
 
     async def until_waiting(self) -> None:

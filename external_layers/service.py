@@ -50,6 +50,7 @@ logger = logging.getLogger(__name__)
 _SCANNER_STATE: Final = "scanner.json"
 _EVENTS: Final = "events.jsonl"
 _FIRST_LOOK_S: Final = 3.0  # for the exchange's time at the start; it is asked for again
+_FIRST_PAIRS_S: Final = 15.0  # for the pairs at the start; outside sources are asked without too
 _TOGETHER_S: Final = 0.1
 _KEPT_SCANS: Final = 60  # scans for which a pair list stays in Redis
 _EVENTS_AT_ONCE: Final = 1_000
@@ -88,6 +89,8 @@ class Sidecar:
         is_spot = config.kind == "spot"
         self.derivatives_rest = self._rest(session, config.derivatives) if is_spot else self.rest
         self.rests = {"futures": self.derivatives_rest, config.kind: self.rest}
+        self._beginning: asyncio.Task[None] | None = None
+        self._has_pairs = asyncio.Event()
         self._wanted_changed = asyncio.Event()
         self._has_news = asyncio.Event()
         self._is_stale = asyncio.Event()
@@ -136,6 +139,7 @@ class Sidecar:
         await asyncio.to_thread(
             remember, self.timeline, self.reader, self.settings, self.clock.now_ms()
         )
+        self.outside.check_memory()
         self._seed_pairlist()
         settings = self.settings.sidecar
         loops, jobs = self.loops, settings.jobs
@@ -159,10 +163,13 @@ class Sidecar:
             loops.whenever(self._until_news, "redis", self._mirror_all)
         if self.config.kind == "spot":
             loops.whenever(self._until_perpetuals_are_due, "perpetuals", self._list_perpetuals)
-        await self.outside.start()
+        self._beginning = asyncio.create_task(self._begin_outside())
 
     async def stop(self) -> None:
         """End everything; what was given out is on the disk then."""
+        if self._beginning is not None:
+            self._beginning.cancel()
+            await asyncio.wait([self._beginning])
         await self.loops.stop()
         await self.outside.stop()
         await asyncio.gather(*(feed.close() for feed in self.feeds.values()))
@@ -174,6 +181,17 @@ class Sidecar:
     def _may_be_wanted(self, pair: str) -> bool:
         # Before the first scan nobody knows what is listed; what is not is left out after it.
         return pair in self._symbols or not self._symbols
+
+    async def _begin_outside(self) -> None:
+        """Ask the outside sources once pairs are known: what to ask about, and what it is worth.
+
+        A transfer that nobody can value is lost, and a source that knows no tokens to ask about
+        has to wait for its next turn, which may be in a quarter of an hour.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_PAIRS_S):
+                await self._has_pairs.wait()
+        await self.outside.start()
 
     # ---- jobs ----
 
@@ -196,6 +214,8 @@ class Sidecar:
         always = [pair for pair in (REFERENCE_PAIR[self.config.kind],) if pair in self._symbols]
         chosen = chosen_pairs([*always, *active], asked, self.settings.sidecar.max_watched)
         self.watch.watch({self._symbols[pair]: pair for pair in chosen})
+        if chosen:
+            self._has_pairs.set()
         await self.feeds[self.config.kind].set_streams(self.watch.streams())
         if self.config.kind == "spot":
             await self.feeds["futures"].set_streams(self.watch.derived_streams(self._perpetuals))

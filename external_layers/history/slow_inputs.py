@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -37,6 +37,9 @@ DAILY: Final[dict[str, tuple[str, ...]]] = {
     "onchain": (STABLECOIN_SUPPLY,),
     "sentiment": (FEAR_GREED, BTC_DOMINANCE, TOTAL_CAP, *MACRO),
 }
+# How far before the first day a macro value may have been observed that still counts on it: the
+# broad dollar index is a week late, and a move goes from one value to the next.
+_MACRO_REACH: Final = timedelta(days=21)
 _CANDLES: Final[dict[MarketKind, str]] = {
     "futures": "futures/BTC_USDT_USDT-15m-futures.feather",
     "spot": "BTC_USDT-15m.feather",
@@ -78,7 +81,7 @@ async def _stablecoins(
 async def _macro(
     client: Client, context: FetchContext, span: Span, _delays: SeriesDelays
 ) -> Sequence[Reading]:
-    return await fred.fetch_history(client, context, span.first, span.last)
+    return await fred.fetch_history(client, context, span.first - _MACRO_REACH, span.last)
 
 
 PASTS: Final[tuple[Past, ...]] = (

@@ -208,6 +208,10 @@ class Stage:
             {(pair, name): frame[name] for pair, frame in frames.items() for name in frame}
         )
 
+    def say(self, **order: Any) -> None:
+        """Set something in the market's outside world."""
+        self.market.control("outside", **order)
+
     def events(self) -> list[dict[str, Any]]:
         return list(self.sidecar.get("/v1/events", after=0)["events"])
 
@@ -218,15 +222,10 @@ Link = Callable[[RunningSidecar], tuple[dict[str, str], str]]
 
 @contextlib.contextmanager
 def staged(
-    folder: Path,
-    signal: Signal,
-    mode: str,
-    link: Link,
-    ahead: timedelta = AHEAD,
-    **variables: str,
+    folder: Path, signal: Signal, mode: str, link: Link, **variables: str
 ) -> Iterator[Stage]:
-    """Set the stage some time ahead of a signal; takers press to its side shortly before it."""
-    clock = SharedClock(folder / "clock", signal.close - ahead)
+    """Set the stage for a signal; takers press to its side from a while before its close on."""
+    clock = SharedClock(folder / "clock", signal.close - AHEAD)
     pairs = [pair_of(base, mode) for base in BASES]
     common = environment(QUICK) | variables
     with running_market("--seed", str(SEED), "--symbols", ",".join(BASES), clock=clock) as url:

@@ -57,6 +57,7 @@ class Workspace:
     folder: Path
     end: datetime
     pairs: tuple[str, ...]
+    market_url: str
 
     @property
     def start(self) -> datetime:
@@ -167,17 +168,19 @@ def write_candles(
 
 
 @contextmanager
-def downloaded_workspace(mode: str, folder: Path) -> Iterator[Workspace]:
+def downloaded_workspace(
+    mode: str, folder: Path, bases: tuple[str, ...] = BASES
+) -> Iterator[Workspace]:
     """Start a market, download a workspace's data and yield it; stop the market at the end."""
     end = datetime.combine(datetime.now(UTC).date(), datetime.min.time(), UTC)
     shift = (MARKET_DAY - end.date()).days
     for name in ("strategies", "hyperopts"):
         shutil.copytree(ROOT / "user_data" / name, folder / name, ignore=_no_cache)
-    space = Workspace(mode, folder, end, tuple(pair_name(base, mode) for base in BASES))
-    pairs = {"exchange": {"pair_whitelist": list(space.pairs)}}
-    (folder / "pairs.json").write_text(json.dumps(pairs))
+    pairs = tuple(pair_name(base, mode) for base in bases)
+    (folder / "pairs.json").write_text(json.dumps({"exchange": {"pair_whitelist": pairs}}))
     options = ("--seed", SEED, "--shift-days", str(shift))
-    with running_market(*options, "--write-config", folder / "replay.json"):
+    with running_market(*options, "--write-config", folder / "replay.json") as url:
+        space = Workspace(mode, folder, end, pairs, url)
         first = space.start - timedelta(days=STARTUP_DAYS)
         span = ("--timerange", f"{first:%Y%m%d}-", "--timeframes", *TIMEFRAMES)
         done = space.run("download-data", *span)

@@ -100,6 +100,10 @@ class RunningSidecar:
         assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
 
+    def read(self, path: str) -> str:
+        """Return the text of any answer, whatever its status."""
+        return self._client.get(path).text
+
     def health(self) -> dict[str, Any]:
         """Return the state of every part; the sidecar tells it when the exchange is away too."""
         return dict(self._client.get("/v1/health").json())

@@ -78,7 +78,7 @@ def test_a_trial_against_a_market_that_works(tmp_path: Path) -> None:
 def test_a_trial_names_everything_that_does_not_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     config = dataclasses.replace(
-        run_settings(tmp_path / "file" / "inner", sources__retries=0),
+        run_settings(tmp_path / "file" / "inner"),
         redis_url="redis://:secret@127.0.0.1:9/0",
     )
     found = tried(config)

@@ -134,10 +134,10 @@ def test_health_names_every_source_and_what_is_lost_without_it(tmp_path: Path) -
         assert not any(text.startswith("source ") for text in health["problems"])
 
 
-def test_the_mood_is_told_once_an_hour(tmp_path: Path) -> None:
+def test_the_mood_is_told_at_every_full_hour(tmp_path: Path) -> None:
     with idle_sidecar(tmp_path) as (sidecar, clock):
         watched(sidecar)
-        for _ in range(5):
+        for _ in range(9):
             asyncio.run(publish(sidecar))
             clock.ms += CANDLE_MS
         told = [each for each in sidecar.events.after(0, 100) if each.kind == "sentiment"]
@@ -210,13 +210,8 @@ def test_a_memory_of_a_time_to_come_is_forgotten(
     with idle_sidecar(tmp_path, START + ahead_ms) as (sidecar, _):
         deliver(sidecar, moved)
         asyncio.run(sidecar.outside.save())
-
-    async def started(sidecar: Sidecar) -> None:
-        await sidecar.outside.start()
-        await sidecar.outside.stop()
-
-    with idle_sidecar(tmp_path, START, sources__is_enabled=False) as (sidecar, _):
-        asyncio.run(started(sidecar))
+    with idle_sidecar(tmp_path, START) as (sidecar, _):
+        sidecar.outside.check_memory()
         deliver(sidecar, moved)
         is_new = bool(sidecar.outside._waiting)
         assert is_new != is_kept

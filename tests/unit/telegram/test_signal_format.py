@@ -123,7 +123,9 @@ def test_unknown_is_never_a_number():
 def test_a_win_rate_says_what_it_rests_on():
     past = PastText(samples=311.6, mean_r=-0.214, setup="ema_structure + macd")
     text = format_signal(replace(SIGNAL, win_rate_pct=41.2, past=past))
-    line = "    └─ Historical win rate: about 41% from 312 cases, mean -0.21R (ema_structure + macd)\n"
+    line = (
+        "    └─ Historical win rate: about 41% from 312 cases, mean -0.21R (ema_structure + macd)\n"
+    )
     assert f"└─ Backtest: 58/100\n{line}" in text
     unknown = format_signal(replace(SIGNAL, win_rate_pct=None, past=past))
     assert "Historical win rate: no data\n" in unknown
