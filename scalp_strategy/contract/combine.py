@@ -8,6 +8,7 @@ rows give bit-identical results.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -56,13 +57,15 @@ class LayerRules:
 
     `penalties` are points that both sides lose while a fresh component carries that flag.
     `state_ages_s` are seconds for which a flag that is a state counts at most, where that is less
-    than its component's scores do.
+    than its component's scores do, and `state_renewal_s` those after which a state in a row that
+    was not given again counts no more: whoever gave it is gone.
     """
 
     layer: str
     components: tuple[ComponentRule, ...]
     penalties: Mapping[str, float] = field(default_factory=dict)
     state_ages_s: Mapping[str, float] = field(default_factory=dict)
+    state_renewal_s: float = inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -134,17 +134,21 @@ def layer_columns(
         `<layer>_long`, `<layer>_short`, `<layer>_reliability` and, where a component has set such
         a flag, the columns of `FLAG_COLUMNS`; each of shape (n,).
     """
-    picked = {
-        name: pick(*overlaid(rows.own.get(name), rows.market.get(name), closes_ms, longest_ms))
+    known = {
+        name: overlaid(rows.own.get(name), rows.market.get(name), closes_ms, longest_ms)
         for name in rows.names
     }
+    picked = {name: pick(series, row) for name, (series, row) in known.items()}
     combined = combine_columns(picked, rules, closes_ms)
     columns: dict[str, NDArray[Any]] = {
         layer_column(rules.layer, field): getattr(combined, field)
         for field in ("long", "short", "reliability")
     }
+    renewed = {
+        name: _is_renewed(series, row, closes_ms, rules) for name, (series, row) in known.items()
+    }
     for key in FLAG_COLUMNS:
-        column = _flag_column(picked, rules, closes_ms, key)
+        column = _flag_column(picked, renewed, rules, closes_ms, key)
         if column is not None:
             columns[key] = column
     return columns
@@ -182,8 +186,23 @@ def _rows(source: LayerSource, pair: str, layer: str, span: tuple[Ints, int]) ->
     )
 
 
+def _is_renewed(
+    series: ComponentSeries, rows: Ints, closes_ms: Ints, rules: LayerRules
+) -> NDArray[np.bool_]:
+    """Where a known row was given so lately that a state in it still counts."""
+    if not len(series):
+        return np.zeros(len(rows), dtype=np.bool_)
+    since_ms = closes_ms - series.available_ms[rows]
+    renewed: NDArray[np.bool_] = since_ms <= rules.state_renewal_s * _MS_PER_S
+    return renewed
+
+
 def _flag_column(
-    picked: Mapping[str, Picked], rules: LayerRules, closes_ms: Ints, key: str
+    picked: Mapping[str, Picked],
+    renewed: Mapping[str, NDArray[np.bool_]],
+    rules: LayerRules,
+    closes_ms: Ints,
+    key: str,
 ) -> NDArray[np.object_] | None:
     """States set while their component is fresh; of several components the first rule's wins.
 
@@ -194,7 +213,7 @@ def _flag_column(
     column: NDArray[np.object_] | None = None
     for name in ranked + sorted(set(picked) - set(ranked)):
         age_ms = closes_ms - picked[name].observed_at_ms
-        fresh = _is_fresh(by_name.get(name), age_ms)
+        fresh = _is_fresh(by_name.get(name), age_ms) & renewed[name]
         # Sorted: what else was ever set must not change which of two states of a row is taken.
         for flag in sorted(picked[name].flags):
             if flag.startswith(f"{key}="):

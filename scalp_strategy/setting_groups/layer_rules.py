@@ -12,6 +12,7 @@ from scalp_strategy.settings import Settings
 VANISHING: Final = "vanishing"  # the flag of a pair whose large orders come and go untraded
 _ALARMS: Final = ("macro=DANGER", "macro=EXTREME")
 _HOUR_S: Final = 3_600
+_LEFT_OUT: Final = 2  # renewals
 _MS_PER_S: Final = 1_000
 
 
@@ -40,11 +41,14 @@ def onchain_rules(settings: OnChainSettings) -> LayerRules:
     return LayerRules("onchain", components)
 
 
-def sentiment_rules(settings: SentimentSettings) -> LayerRules:
-    """Return weights and freshness of the sentiment components, and how long an alarm lasts.
+def sentiment_rules(settings: SentimentSettings, renew_s: float) -> LayerRules:
+    """Return weights and freshness of the sentiment components, and how long their states last.
 
-    An alarm counts until an hour after it became known, and what it is made of was then as old as
-    `macro_now_max_age_s` at most. Nobody ends it when the sidecar is gone, so it ends by itself.
+    The sidecar gives every row again after `renew_s` at the latest. Regime and macro state of a row
+    that was left out twice count no more, however slowly its scores fade: a boost must not outlive
+    who gave it. An alarm counts until an hour after it became known, and what it is made of was
+    then as old as `macro_now_max_age_s` at most. Nobody ends it when the sidecar is gone, so it
+    ends by itself.
     """
     tables = {
         "fear_greed": (settings.fear_greed_freshness_s, settings.fear_greed_freshness),
@@ -57,14 +61,19 @@ def sentiment_rules(settings: SentimentSettings) -> LayerRules:
         for name in type(settings.weights).model_fields
     )
     alarm_s = _HOUR_S + settings.macro_now_max_age_s
-    return LayerRules("sentiment", components, state_ages_s=dict.fromkeys(_ALARMS, alarm_s))
+    return LayerRules(
+        "sentiment",
+        components,
+        state_ages_s=dict.fromkeys(_ALARMS, alarm_s),
+        state_renewal_s=_LEFT_OUT * renew_s,
+    )
 
 
 # Every layer that is made of components, in the order of the report.
 LAYER_RULES: Final[tuple[Callable[[Settings], LayerRules], ...]] = (
     lambda settings: orderflow_rules(settings.orderflow),
     lambda settings: onchain_rules(settings.onchain),
-    lambda settings: sentiment_rules(settings.sentiment),
+    lambda settings: sentiment_rules(settings.sentiment, settings.sidecar.slow_renew_s),
 )
 
 

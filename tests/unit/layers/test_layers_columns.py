@@ -161,6 +161,26 @@ def test_an_alarm_that_nobody_ends_outlives_its_hour_by_the_age_of_its_values_on
     assert last("macro=CALM") == ["CALM"] * 9
 
 
+def test_a_state_that_is_not_given_again_ends_while_its_score_fades() -> None:
+    """A sidecar that is gone must not go on lifting scores by a regime for days."""
+
+    def regimes(*given_ms: int) -> pd.DataFrame:
+        rows = [
+            Component(
+                "sentiment", "market_regime", MARKET_WIDE, 80.0, 30.0, START_MS, at,
+                flags=("regime=RISK_ON",),
+            )
+            for at in given_ms
+        ]  # fmt: skip
+        return frame(*rows, count=12)
+
+    hour = 3_600_000
+    gone = regimes(START_MS)
+    assert gone["regime"].tolist() == ["RISK_ON"] * 9 + [None] * 3  # two hours
+    assert (gone["sentiment_long"] == 80.0).all()
+    assert regimes(START_MS, START_MS + hour)["regime"].tolist() == ["RISK_ON"] * 12
+
+
 def test_vanishing_liquidity_costs_both_sides_where_it_is_flagged() -> None:
     rows = [
         component(START_MS, 80.0, name="funding_rate", flags=("vanishing",)),
