@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
 import orjson
 from aiohttp import ClientSession
 
@@ -24,7 +25,7 @@ from external_layers.sources.facts import Direction, Transfer
 from external_layers.sources.facts import Fact as SourceFact
 from external_layers.sources.registry import SOURCES
 from external_layers.sources.spec import SourceSpec
-from external_layers.store.event import Fact
+from external_layers.store.event import Event, Fact
 from external_layers.tokens import token_of
 from scalp_strategy.contract import Component
 from scalp_strategy.errors import PayloadError, StoreError
@@ -36,6 +37,8 @@ RUNNER_FILE: Final = "sources.json"
 LAYERS_FILE: Final = "slow_layers.json"
 _TIMEFRAME: Final = "15m"
 _WHALE: Final = "whale"  # a kind of event
+_SAME: Final = ("blockchain", "tx_hash", "token", "direction", "amount")  # of one transfer
+_UNTOLD: Final = "untold"  # in the memory: whales that wait to be told
 _HOUR_MS: Final = 3_600_000
 _AHEAD_MS: Final = 600_000  # by which a memory may be ahead of the clock
 _DONE: Final[dict[Direction, str]] = {
@@ -52,7 +55,7 @@ class Told(NamedTuple):
     kind: str
     text: str
     pair: str | None
-    data: Mapping[str, Fact]
+    data: dict[str, Fact]
 
 
 class Tell(Protocol):
@@ -108,7 +111,8 @@ class Outside:
         self._saving = asyncio.Lock()
         self._candles: dict[str, tuple[CandleShelf, int, Candles15m]] = {}
         self._published_ms = 0
-        self.layers = _remembered(config)
+        self._taken: list[Told] = []
+        self.layers, self._untold = _remembered(config)
         self.runner = Runner(
             SOURCES,
             session,
@@ -121,6 +125,20 @@ class Outside:
             deliver=self._deliver,
             on_change=self._on_change,
         )
+
+    def resume(self, events: Iterable[Event]) -> None:
+        """Tell the whales that were remembered and, killed in between, not told.
+
+        Parameters
+        ----------
+        events
+            Those told before, the newest at least.
+        """
+        told = {_whale_key(event.data) for event in events if event.kind == _WHALE}
+        for one in self._untold:
+            if _whale_key(one.data) not in told:
+                self._queue(one)
+        self._untold.clear()
 
     def check_memory(self) -> None:
         """Forget a memory of a time still to come; the clock has to be set by now.
@@ -212,15 +230,18 @@ class Outside:
     async def _save(self) -> None:
         async with self._saving:  # an older content must not come after a newer one
             self.layers.prune(self._now_ms())
-            body = orjson.dumps(self.layers.to_json())
+            whales = [list(one) for one in (*self._taken, *self._waiting) if one.kind == _WHALE]
+            body = orjson.dumps(self.layers.to_json() | {_UNTOLD: whales})
             await asyncio.to_thread(replace_file, self._config.data_dir / LAYERS_FILE, body)
 
     async def _tell_and_remember(self, taken: list[Told]) -> None:
         if any(told.kind == _WHALE for told in taken):
-            # Remembered first: a process that is killed in between must not tell a whale again.
+            # Remembered first, as not told: whenever the process is killed, each is told once.
+            self._taken = taken
             with suppress(StoreError):  # the job that saves tells of it
                 await self.save()
         await asyncio.to_thread(self._tell_all, taken)
+        self._taken = []
 
     def _closed_candles(self, at_ms: int) -> dict[str, Candles15m]:
         found = {}
@@ -273,14 +294,25 @@ def _transfer_data(transfer: Transfer) -> dict[str, Fact]:
     }
 
 
-def _remembered(config: RunConfig) -> SlowLayers:
-    """Return the slow layers as they were; what is not understood is left, and said."""
+def _whale_key(data: Mapping[str, Fact]) -> tuple[Fact, ...]:
+    return tuple(
+        data.get(name) for name in ("blockchain", "tx_hash", "token", "direction", "amount")
+    )
+
+
+def _remembered(config: RunConfig) -> tuple[SlowLayers, list[Told]]:
+    """Return the slow layers as they were, and whales that may not have been told.
+
+    What is not understood is left, and said.
+    """
     path = config.data_dir / LAYERS_FILE
     settings: Settings = config.settings
     try:
-        return SlowLayers.from_json(settings, orjson.loads(path.read_bytes()))
+        document = orjson.loads(path.read_bytes())
+        layers = SlowLayers.from_json(settings, document)
+        return layers, msgspec.convert(document.get(_UNTOLD, []), list[Told])
     except FileNotFoundError:
-        return SlowLayers(settings)
-    except (OSError, orjson.JSONDecodeError, PayloadError) as error:
+        return SlowLayers(settings), []
+    except (OSError, orjson.JSONDecodeError, PayloadError, msgspec.ValidationError) as error:
         logger.warning("%s is not used: %s", path, error)
-        return SlowLayers(settings)
+        return SlowLayers(settings), []

@@ -108,6 +108,7 @@ class Sidecar:
         self.outside = Outside(
             config, session, self._timing, self.watch, self._listed_price, self._tell
         )
+        self.outside.resume(self.events.after(0, sidecar.events.kept))
         self.publisher = Publisher(
             self.watch, self.timeline, self.archive, now, self.outside.publish
         )

@@ -111,6 +111,28 @@ def test_a_restart_remembers_the_whale_and_does_not_tell_it_again(tmp_path: Path
         assert known["whale_movements"].long == sidecar.settings.onchain.withdrawal_score
 
 
+@pytest.mark.parametrize("is_told", [False, True])
+def test_a_kill_around_the_telling_loses_no_whale_and_doubles_none(
+    tmp_path: Path, is_told: bool
+) -> None:
+    """Remembered as not told: after a kill it is told then, unless the event log has it."""
+    moved = whale("ETH", 5e6, START - 60_000)
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        watched(sidecar)
+        deliver(sidecar, moved)
+        asyncio.run(sidecar.outside.save())
+        if is_told:
+            sidecar.outside._tell_all(list(sidecar.outside._waiting))
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        watched(sidecar)
+        deliver(sidecar, moved)  # the source tells it again
+        asyncio.run(sidecar.outside.tell_waiting())
+        assert [each.kind for each in sidecar.events.after(0, 100)] == ["whale"]
+        asyncio.run(sidecar.outside.save())
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        assert not sidecar.outside._waiting
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b'{"version": 99}', b"[1]"])
 def test_a_damaged_memory_is_left_and_the_sidecar_starts(tmp_path: Path, content: bytes) -> None:
     (tmp_path / LAYERS_FILE).write_bytes(content)
@@ -209,6 +231,7 @@ def test_a_memory_of_a_time_to_come_is_forgotten(
     moved = whale("ETH", 5e6, START)
     with idle_sidecar(tmp_path, START + ahead_ms) as (sidecar, _):
         deliver(sidecar, moved)
+        asyncio.run(sidecar.outside.tell_waiting())
         asyncio.run(sidecar.outside.save())
     with idle_sidecar(tmp_path, START) as (sidecar, _):
         sidecar.outside.check_memory()
