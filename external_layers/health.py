@@ -199,6 +199,7 @@ class Report:
             "pairs": len(self._sidecar.watch.symbols),
             "age_s": (now - published) / _MS_PER_S if published else None,
             "every_s": self._sidecar.settings.sidecar.publish_s,
+            "unvalued_transfers": self._sidecar.outside.layers.onchain.unvalued,
         }
 
     def _jobs(self) -> dict[str, Any]:

@@ -130,6 +130,11 @@ class SidecarCollector(Collector):
                 share.add_metric(labels, each.used / each.limit)
             told.add(provider)
         yield from (up, age, facts, malformed, calls, share)
+        yield _counter(
+            "transfers_unvalued",
+            "Transfers left out since nobody could tell what they are worth.",
+            value=self._sidecar.outside.layers.onchain.unvalued,
+        )
 
 
 def metrics_registry(sidecar: Sidecar) -> CollectorRegistry:

@@ -1,12 +1,14 @@
 """From the name of a pair to the token behind it (pure)."""
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from external_layers.binance.messages import MarketKind
 
 # Coins of tiny prices are listed by the thousand or the million: 1000PEPE, 1000000MOG, 1MBABYDOGE.
 _BUNDLE: Final = re.compile(r"(1000000|10000|1000|1M)(?=[A-Z])")
+_PAIRS: Final = 4_096  # names at hand: every transfer asks for the token of every pair
 _SIZES: Final = {"1000": 1e3, "10000": 1e4, "1000000": 1e6, "1M": 1e6}
 
 # Always watched: the market regime and the macro state are made from it.
@@ -20,6 +22,7 @@ class Token(NamedTuple):
     bundle: float
 
 
+@lru_cache(maxsize=_PAIRS)
 def token_of(pair: str) -> Token:
     """Return the token that a pair trades.
 

@@ -6,12 +6,12 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
+from external_layers.evidence import Evidence
 from external_layers.onchain.exchange_flow import exchange_flow
 from external_layers.onchain.inputs import Coin, Stablecoins
 from external_layers.onchain.smart_money import smart_money
 from external_layers.onchain.stablecoin_flow import stablecoin_flow
 from external_layers.onchain.whale_movements import whale_movements
-from external_layers.orderflow.evidence import Evidence
 
 LAYER: Final = "onchain"
 

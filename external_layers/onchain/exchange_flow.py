@@ -2,12 +2,12 @@
 
 from math import isnan, nan
 
+from external_layers.anchors import FULL, NEUTRAL, Curve, directional
+from external_layers.evidence import NEVER, Evidence, unknown
 from external_layers.onchain.hourly import hourly, past_hours, usual_size
 from external_layers.onchain.inputs import FLOW_WINDOW_S, Coin
 from external_layers.onchain.watch import HOUR_MS
 from external_layers.onchain.words import money, span
-from external_layers.orderflow.anchors import FULL, NEUTRAL, Curve, directional
-from external_layers.orderflow.evidence import NEVER, Evidence, unknown
 from scalp_strategy.setting_groups.onchain import OnChainSettings
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from math import fsum, nan, sqrt
 from typing import Final
 
+from external_layers.evidence import NEVER
 from external_layers.onchain.watch import HOUR_MS, Watching
-from external_layers.orderflow.evidence import NEVER
 
 HOURS_A_DAY: Final = 24
 _MS_PER_S: Final = 1_000

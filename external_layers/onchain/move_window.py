@@ -2,8 +2,8 @@
 
 from bisect import bisect_right, insort
 
+from external_layers.evidence import NEVER
 from external_layers.onchain.notes import Move
-from external_layers.orderflow.evidence import NEVER
 
 
 class MoveWindow:

@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from external_layers.anchors import NEUTRAL, Curve, directional, two_sided
+from external_layers.evidence import Evidence, unknown
 from external_layers.onchain.inputs import Coin
 from external_layers.onchain.words import counted, span
-from external_layers.orderflow.anchors import NEUTRAL, Curve, directional, two_sided
-from external_layers.orderflow.evidence import Evidence, unknown
 from external_layers.sources.facts import DEX_BUYS, DEX_SELLS
 from scalp_strategy.setting_groups.onchain import OnChainSettings
 

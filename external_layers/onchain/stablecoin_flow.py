@@ -3,13 +3,13 @@
 from math import fsum, isnan, nan
 from typing import Final, NamedTuple
 
+from external_layers.anchors import NEUTRAL, Curve, directional
+from external_layers.evidence import NEVER, Evidence, unknown
 from external_layers.onchain.exchange_flow import in_words, sigmas_of
 from external_layers.onchain.hourly import Readings, hourly, past_hours, usual_size
 from external_layers.onchain.inputs import DAY_MS, FLOW_WINDOW_S, Stablecoins
 from external_layers.onchain.watch import HOUR_MS
 from external_layers.onchain.words import money, span
-from external_layers.orderflow.anchors import NEUTRAL, Curve, directional
-from external_layers.orderflow.evidence import NEVER, Evidence, unknown
 from external_layers.sources.facts import MARKET
 from scalp_strategy.setting_groups.onchain import OnChainSettings
 

@@ -5,13 +5,13 @@ from heapq import heappop, heappush
 from math import isnan
 from typing import Any, Final, Self
 
+from external_layers.anchors import NEUTRAL
+from external_layers.evidence import NEVER, Evidence
 from external_layers.onchain import COMPONENTS, LAYER
 from external_layers.onchain.chains import Chains
 from external_layers.onchain.notes import Seen, Waiting, kind_of, rows, typed
 from external_layers.onchain.reading_facts import key_of, note_of, valued
 from external_layers.onchain.saved import read_chains, read_note, saved_chains, saved_note
-from external_layers.orderflow.anchors import NEUTRAL
-from external_layers.orderflow.evidence import NEVER, Evidence
 from external_layers.sources.facts import Fact, Transfer
 from scalp_strategy.contract import MARKET_WIDE, Component
 from scalp_strategy.errors import PayloadError
@@ -201,16 +201,6 @@ def weakened(found: Evidence, share: float) -> Evidence:
 
 
 def _component(name: str, pair: str, found: Evidence, at_ms: int) -> Component:
-    is_told = found.observed_ms != NEVER
-    observed_ms = min(max(found.observed_ms, 0), at_ms) if is_told else at_ms
-    return Component(
-        LAYER,
-        name,
-        pair,
-        found.long,
-        found.short,
-        observed_ms,
-        at_ms,
-        found.reason,
-        found.flags,
-    )
+    if found.observed_ms != NEVER:
+        found = found._replace(observed_ms=min(max(found.observed_ms, 0), at_ms))
+    return found.component(LAYER, name, pair, at_ms)

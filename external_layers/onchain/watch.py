@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from external_layers.orderflow.evidence import NEVER
+from external_layers.evidence import NEVER
 
 HOUR_MS: Final = 3_600_000
 

@@ -1,11 +1,11 @@
 """Whale movements: who brings much to an exchange may sell, who takes much away keeps it."""
 
+from external_layers.anchors import NEUTRAL, directional
+from external_layers.evidence import Evidence, unknown
 from external_layers.onchain.inputs import Coin
 from external_layers.onchain.move_window import MoveWindow
 from external_layers.onchain.notes import Move
 from external_layers.onchain.words import ago, counted, money, span
-from external_layers.orderflow.anchors import NEUTRAL, directional
-from external_layers.orderflow.evidence import Evidence, unknown
 from scalp_strategy.setting_groups.onchain import OnChainSettings
 
 

@@ -7,8 +7,8 @@ one. A new one is a new file and a line here.
 from collections.abc import Callable, Collection
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from external_layers.evidence import Evidence
 from external_layers.orderflow.book_imbalance import book_imbalance
-from external_layers.orderflow.evidence import Evidence
 from external_layers.orderflow.funding import funding_rate
 from external_layers.orderflow.large_orders import large_orders
 from external_layers.orderflow.liquidations import liquidations

@@ -1,7 +1,7 @@
 """Book imbalance: the side with more quantity at the best levels presses."""
 
-from external_layers.orderflow.anchors import NEUTRAL, Curve, two_sided
-from external_layers.orderflow.evidence import Evidence, unknown
+from external_layers.anchors import NEUTRAL, Curve, two_sided
+from external_layers.evidence import Evidence, unknown
 from external_layers.orderflow.state import PairState
 from scalp_strategy.setting_groups.orderflow import OrderFlowSettings
 

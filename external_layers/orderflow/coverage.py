@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Final
 
-from external_layers.orderflow.evidence import NEVER
+from external_layers.evidence import NEVER
 
 _FOREVER_AGO: Final = -(1 << 62)
 

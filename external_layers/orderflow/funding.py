@@ -1,7 +1,7 @@
 """Funding rate: the side that pays much is crowded."""
 
-from external_layers.orderflow.anchors import NEUTRAL, Curve
-from external_layers.orderflow.evidence import Evidence, unknown
+from external_layers.anchors import NEUTRAL, Curve
+from external_layers.evidence import Evidence, unknown
 from external_layers.orderflow.state import PairState
 from scalp_strategy.setting_groups.orderflow import OrderFlowSettings
 

@@ -1,7 +1,7 @@
 """Large orders: on which side the trades far above the mean size are."""
 
-from external_layers.orderflow.anchors import NEUTRAL, Curve, directional
-from external_layers.orderflow.evidence import Evidence, unknown
+from external_layers.anchors import NEUTRAL, Curve, directional
+from external_layers.evidence import Evidence, unknown
 from external_layers.orderflow.state import PairState
 from scalp_strategy.setting_groups.orderflow import OrderFlowSettings
 

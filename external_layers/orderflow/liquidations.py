@@ -1,7 +1,7 @@
 """Liquidations, estimated ones near the price and real ones: a cascade may come, or is running."""
 
-from external_layers.orderflow.anchors import FULL, NEUTRAL, Curve, clamped
-from external_layers.orderflow.evidence import Evidence, joined
+from external_layers.anchors import FULL, NEUTRAL, Curve, clamped
+from external_layers.evidence import Evidence, joined
 from external_layers.orderflow.liquidation_map import Zone
 from external_layers.orderflow.state import PairState
 from scalp_strategy.setting_groups.orderflow import OrderFlowSettings

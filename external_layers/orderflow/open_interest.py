@@ -2,8 +2,8 @@
 
 from math import isnan
 
-from external_layers.orderflow.anchors import NEUTRAL, Curve, directional
-from external_layers.orderflow.evidence import Evidence, unknown
+from external_layers.anchors import NEUTRAL, Curve, directional
+from external_layers.evidence import Evidence, unknown
 from external_layers.orderflow.state import PairState
 from scalp_strategy.setting_groups.orderflow import OrderFlowSettings
 

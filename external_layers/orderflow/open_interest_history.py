@@ -4,7 +4,7 @@ from collections import deque
 from math import nan
 from typing import NamedTuple
 
-from external_layers.orderflow.evidence import NEVER
+from external_layers.evidence import NEVER
 
 
 class Changes(NamedTuple):

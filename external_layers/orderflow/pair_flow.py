@@ -11,9 +11,8 @@ from external_layers.binance.messages import (
     OpenInterest,
     TakerBar,
 )
-from external_layers.orderflow import COMPONENTS, LAYER, FlowComponent
+from external_layers.orderflow import COMPONENTS, LAYER
 from external_layers.orderflow.book_scan import Book
-from external_layers.orderflow.evidence import NEVER
 from external_layers.orderflow.flow_window import UNITS, units_of
 from external_layers.orderflow.state import PairState
 from scalp_strategy.contract import Component
@@ -119,22 +118,10 @@ class PairFlow:
         """
         at_ms = max(now_ms, self._state.newest_ms)
         self._state.settle(at_ms)
-        return [self._component(each, at_ms) for each in COMPONENTS]
-
-    def _component(self, each: FlowComponent, at_ms: int) -> Component:
-        found = each.evidence(self._state, at_ms)
-        observed_ms = at_ms if found.observed_ms == NEVER else found.observed_ms
-        return Component(
-            LAYER,
-            each.name,
-            self._pair,
-            found.long,
-            found.short,
-            observed_ms,
-            at_ms,
-            found.reason,
-            found.flags,
-        )
+        return [
+            each.evidence(self._state, at_ms).component(LAYER, each.name, self._pair, at_ms)
+            for each in COMPONENTS
+        ]
 
 
 def memory_s(settings: OrderFlowSettings) -> int:

@@ -1,7 +1,7 @@
 """Thin book: with little in the way, the side that the book already favours moves more easily."""
 
-from external_layers.orderflow.anchors import NEUTRAL, Curve, directional
-from external_layers.orderflow.evidence import Evidence, joined
+from external_layers.anchors import NEUTRAL, Curve, directional
+from external_layers.evidence import Evidence, joined
 from external_layers.orderflow.state import PairState
 
 

@@ -1,7 +1,7 @@
 """Trade flow: who crosses the spread, buyers or sellers."""
 
-from external_layers.orderflow.anchors import NEUTRAL, Curve, two_sided
-from external_layers.orderflow.evidence import Evidence, unknown
+from external_layers.anchors import NEUTRAL, Curve, two_sided
+from external_layers.evidence import Evidence, unknown
 from external_layers.orderflow.state import PairState
 from scalp_strategy.setting_groups.orderflow import OrderFlowSettings
 

@@ -1,7 +1,7 @@
 """Vanishing liquidity: huge orders near the price that come and go without having traded."""
 
-from external_layers.orderflow.anchors import NEUTRAL
-from external_layers.orderflow.evidence import Evidence, unknown
+from external_layers.anchors import NEUTRAL
+from external_layers.evidence import Evidence, unknown
 from external_layers.orderflow.state import PairState
 from scalp_strategy.setting_groups.layer_rules import VANISHING
 

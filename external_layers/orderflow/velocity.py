@@ -1,7 +1,7 @@
 """Trade velocity: a burst of trades strengthens what the trade flow says."""
 
-from external_layers.orderflow.anchors import NEUTRAL, Curve, directional
-from external_layers.orderflow.evidence import Evidence, joined
+from external_layers.anchors import NEUTRAL, Curve, directional
+from external_layers.evidence import Evidence, joined
 from external_layers.orderflow.state import PairState
 
 

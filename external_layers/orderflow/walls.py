@@ -1,8 +1,8 @@
 """Walls: an abnormally large order near the price holds it."""
 
-from external_layers.orderflow.anchors import directional
+from external_layers.anchors import directional
+from external_layers.evidence import Evidence, joined
 from external_layers.orderflow.book_scan import Wall
-from external_layers.orderflow.evidence import Evidence, joined
 from external_layers.orderflow.state import PairState
 
 

@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
-from external_layers.orderflow.evidence import Evidence
+from external_layers.evidence import Evidence
 from external_layers.sentiment.fear_greed import fear_greed
 from external_layers.sentiment.inputs import Inputs, Moment
 from external_layers.sentiment.macro_correlation import macro_correlation

@@ -3,8 +3,8 @@
 from math import isnan, nan
 from typing import Final
 
-from external_layers.orderflow.anchors import FULL, Curve, directional
-from external_layers.orderflow.evidence import Evidence, unknown
+from external_layers.anchors import FULL, Curve, directional
+from external_layers.evidence import Evidence, unknown
 from external_layers.sentiment.inputs import Inputs, Moment
 from external_layers.sources.facts import FEAR_GREED
 from scalp_strategy.contract import MARKET_WIDE

@@ -8,8 +8,8 @@ became known, whatever comes then.
 from math import fsum
 from typing import Final, NamedTuple
 
-from external_layers.orderflow.anchors import NEUTRAL, Curve, directional
-from external_layers.orderflow.evidence import Evidence, unknown
+from external_layers.anchors import NEUTRAL, Curve, directional
+from external_layers.evidence import Evidence, unknown
 from external_layers.sentiment import words
 from external_layers.sentiment.inputs import BTC, Inputs, Moment
 from external_layers.sentiment.macro_moves import (

@@ -3,7 +3,7 @@
 from math import isnan
 from typing import Final, NamedTuple
 
-from external_layers.orderflow.anchors import clamped
+from external_layers.anchors import clamped
 from external_layers.sentiment import words
 from external_layers.sentiment.readings import History, Known, Readings
 from external_layers.sentiment.trend import HOUR_MS, change_pct

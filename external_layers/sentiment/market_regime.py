@@ -15,8 +15,8 @@ from itertools import product
 from math import isnan, nan
 from typing import Final, Literal, NamedTuple
 
-from external_layers.orderflow.anchors import NEUTRAL
-from external_layers.orderflow.evidence import NEVER, Evidence, unknown
+from external_layers.anchors import NEUTRAL
+from external_layers.evidence import NEVER, Evidence, unknown
 from external_layers.sentiment import words
 from external_layers.sentiment.inputs import BTC, Inputs, Moment
 from external_layers.sentiment.readings import History, Known

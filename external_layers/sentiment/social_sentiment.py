@@ -3,8 +3,8 @@
 from math import isnan
 from typing import Final
 
-from external_layers.orderflow.anchors import FULL, NEUTRAL, Curve, directional
-from external_layers.orderflow.evidence import Evidence, unknown
+from external_layers.anchors import FULL, NEUTRAL, Curve, directional
+from external_layers.evidence import Evidence, unknown
 from external_layers.sentiment import words
 from external_layers.sentiment.hourly import Voice
 from external_layers.sentiment.inputs import BTC, Inputs, Moment

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from math import nan
 from typing import Any, Final, NamedTuple, Self, TypeGuard
 
-from external_layers.orderflow.evidence import NEVER, Evidence
+from external_layers.evidence import Evidence
 from external_layers.sentiment import COMPONENTS, LAYER
 from external_layers.sentiment.fact_json import Told, fact_from_json, fact_to_json
 from external_layers.sentiment.inputs import Inputs, Moment
@@ -122,7 +122,7 @@ class SentimentState:
         found: list[Component] = []
         for each in COMPONENTS:
             for pair, evidence in each.rule(self._inputs, moment).items():
-                found.append(_component(each.name, pair, evidence, self._at_ms))
+                found.append(evidence.component(LAYER, each.name, pair, self._at_ms))
                 if pair == MARKET_WIDE:
                     self._note(evidence)
         return found
@@ -223,21 +223,6 @@ class SentimentState:
             if kind in (REGIME, MACRO) and new != old:
                 self._states[kind] = new
                 self._changes.append(StateChange(kind, old, new, evidence.reason, self._at_ms))
-
-
-def _component(name: str, pair: str, evidence: Evidence, at_ms: int) -> Component:
-    observed_ms = at_ms if evidence.observed_ms == NEVER else evidence.observed_ms
-    return Component(
-        LAYER,
-        name,
-        pair,
-        evidence.long,
-        evidence.short,
-        observed_ms,
-        at_ms,
-        evidence.reason,
-        evidence.flags,
-    )
 
 
 def _available(fact: Told) -> int:

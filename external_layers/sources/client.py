@@ -1,7 +1,7 @@
 """HTTP and websocket calls of one fetch: in turn, bounded, and with errors that tell no key."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -186,7 +186,9 @@ class HttpClient:
             raise SourceUnavailable(f"{target.where}: unchanged, but nothing was known")
         return reply
 
-    async def messages(self, path: str, opening: Sequence[Any]) -> AsyncIterator[tuple[bytes, int]]:
+    async def messages(
+        self, path: str, opening: Sequence[Any]
+    ) -> AsyncGenerator[tuple[bytes, int], None]:
         """Yield the messages of a websocket until the provider closes it, and when they came.
 
         Parameters

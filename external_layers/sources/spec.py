@@ -1,6 +1,6 @@
 """What a source is: one file with SPEC, a pure `parse` and a thin `fetch`, listed in `SOURCES`."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -139,7 +139,7 @@ class Client(Protocol):
         """Return the text messages of a websocket, `opening` being sent first."""
 
 
-Messages: TypeAlias = Any  # an asynchronous iterator of (text: bytes, received_ms: int)
+Messages: TypeAlias = AsyncGenerator[tuple[bytes, int], None]  # texts, and when each was received
 
 
 @dataclass(slots=True)

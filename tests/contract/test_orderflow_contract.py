@@ -33,11 +33,9 @@ MINUTE_MS = 60_000
 
 # Files that are no component and no detector: what these are built from.
 PARTS = {
-    "anchors",
     "book_scan",
     "book_watch",
     "coverage",
-    "evidence",
     "flow_window",
     "liquidation_map",
     "open_interest_history",

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import orjson
 import pytest
+from prometheus_client import generate_latest
 
 from external_layers.health import Report
+from external_layers.metrics import metrics_registry
 from external_layers.outside import LAYERS_FILE
 from external_layers.service import Sidecar
 from external_layers.sources.facts import Fact, Party, Transfer, Watched
@@ -154,6 +156,14 @@ def test_health_names_every_source_and_what_is_lost_without_it(tmp_path: Path) -
         assert sources["mempool_space"]["lost_without"] == 0.0
         assert sources["fear_greed"]["age_s"] is None
         assert not any(text.startswith("source ") for text in health["problems"])
+
+
+def test_health_and_metrics_count_what_nobody_can_value(tmp_path: Path) -> None:
+    with idle_sidecar(tmp_path) as (sidecar, _):
+        deliver(sidecar, whale("NOBODY", math.nan, START))
+        assert Report(sidecar).health()["scores"]["unvalued_transfers"] == 1
+        told = generate_latest(metrics_registry(sidecar)).decode()
+        assert "scalp_transfers_unvalued_total 1.0" in told
 
 
 def test_the_mood_is_told_at_every_full_hour(tmp_path: Path) -> None:

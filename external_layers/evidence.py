@@ -3,7 +3,8 @@
 from math import isnan, nan
 from typing import Final, NamedTuple
 
-from external_layers.orderflow.anchors import NEUTRAL
+from external_layers.anchors import NEUTRAL
+from scalp_strategy.contract import Component
 
 NEVER: Final = -1  # the time of an input that never came
 
@@ -29,6 +30,24 @@ class Evidence(NamedTuple):
     def strength(self) -> float:
         """Points by which the side that differs most is away from saying nothing."""
         return max(abs(self.long - NEUTRAL), abs(self.short - NEUTRAL))
+
+    def component(self, layer: str, name: str, pair: str, at_ms: int) -> Component:
+        """Return it as what a layer's component says of a pair, known at an instant.
+
+        What rests on no input at all is of that instant.
+        """
+        observed_ms = at_ms if self.observed_ms == NEVER else self.observed_ms
+        return Component(
+            layer,
+            name,
+            pair,
+            self.long,
+            self.short,
+            observed_ms,
+            at_ms,
+            self.reason,
+            self.flags,
+        )
 
 
 def unknown(observed_ms: int = NEVER) -> Evidence:
