@@ -28,6 +28,7 @@ from scalp_strategy.setting_groups.sentiment import SentimentSettings
 from scalp_strategy.setting_groups.sidecar import SidecarSettings
 from scalp_strategy.setting_groups.sources import SourcesSettings
 from scalp_strategy.setting_groups.technical import TechnicalSettings
+from scalp_strategy.setting_groups.telegram import TelegramSettings
 
 SECTION: Final = "scalp"
 ENVIRONMENT_PREFIX: Final = "FREQTRADE__SCALP__"
@@ -77,6 +78,7 @@ class Settings(Group):
     base_rate: BaseRateSettings = BaseRateSettings()
     sources: SourcesSettings = SourcesSettings()
     journal: JournalSettings = JournalSettings()
+    telegram: TelegramSettings = TelegramSettings()
     sidecar: SidecarSettings = SidecarSettings()
 
     @model_validator(mode="after")

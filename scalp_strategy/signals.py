@@ -3,9 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from scalp_strategy.contract import TIER_NAMES, Side
 from scalp_strategy.risk import PositionSize, TradePlan
+
+
+class SignalKey(NamedTuple):
+    """What a signal is known by: there is one for a pair, a side and a candle's close (UTC)."""
+
+    pair: str
+    side: Side
+    close_time: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,10 @@ class Candidate:
         Why the entry gates refuse the candle, or None.
     macro
         The macro state that the sentiment layer flags, None is unknown.
+    regime
+        The market regime, None is unknown.
+    threshold_shift
+        Points that the hour of the close has added to both tier thresholds.
     """
 
     pair: str
@@ -42,6 +55,13 @@ class Candidate:
     is_tier_capped: bool = False
     gate: str | None = None
     macro: str | None = None
+    regime: str | None = None
+    threshold_shift: float = 0.0
+
+    @property
+    def key(self) -> SignalKey:
+        """What the signal is known by."""
+        return SignalKey(self.pair, self.side, self.close_time)
 
     @property
     def tier_name(self) -> str:
@@ -59,6 +79,11 @@ class Verdict:
         True vetoes the signal.
     size_factor
         Multiplies the risk, in (0, 1].
+    threshold_shift
+        Points that the tier thresholds of this candle are higher, at least 0; the tier was given
+        with them.
+    is_pause
+        The veto holds for all pairs, not for this candidate alone.
     reason
         In words, with the numbers; empty when the breaker has nothing to say.
     """
@@ -66,16 +91,21 @@ class Verdict:
     breaker: str
     blocks: bool = False
     size_factor: float = 1.0
+    threshold_shift: float = 0.0
+    is_pause: bool = False
     reason: str = ""
 
 
 class Status(StrEnum):
-    """How a decision ended."""
+    """How a decision ended, in the order in which a later word may follow an earlier one."""
 
-    APPROVED = "approved"
-    VETOED = "vetoed"  # by a circuit breaker
+    DISCARDED = "discarded"  # the score reaches no tier
     REJECTED = "rejected"  # by an entry gate, the plan or the size
+    VETOED = "vetoed"  # by a circuit breaker
+    APPROVED = "approved"  # sent to the trader
     NOT_TAKEN = "not_taken"  # approved, then refused at the entry or by the host
+    TAKEN = "taken"  # an order was placed
+    EXPIRED = "expired"  # the order was not filled while the signal was valid
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,13 @@ class BreakerSettings(Group):
     low_quality_shift: float = setting(
         5.0, "Points added to both tier thresholds in those hours.", ge=0, le=50
     )
+    correlation_min_hours: int = setting(
+        168,
+        "Common hours below which a correlation is unknown; an unknown one counts as of one "
+        "cluster.",
+        ge=24,
+        le=8_760,
+    )
     volatility_atr_ratio: float = setting(
         3.0, "ATR over its own mean that means chaos.", gt=1, le=20
     )

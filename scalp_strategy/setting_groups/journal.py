@@ -42,3 +42,27 @@ class JournalSettings(Group):
         gt=0,
         le=60,
     )
+    discarded_from_score: int = setting(
+        50,
+        "While trading, candles with a direction and at least this score are journalled although "
+        "they reach no tier; 100 leaves out almost all.",
+        ge=0,
+        le=100,
+    )
+    in_backtests: bool = setting(
+        True,
+        "Keep a journal of the last backtest too: what reached a tier, with outcomes. Hyperopt "
+        "keeps none.",
+    )
+    resolve_pairs: int = setting(
+        2,
+        "Pairs whose candles are asked of the exchange in one look for outcomes at most.",
+        ge=1,
+        le=50,
+    )
+    resolve_days: int = setting(
+        7, "Signals older than so many days are not resolved any more.", ge=1, le=365
+    )
+    position_s: int = setting(
+        60, "Seconds between two pictures of an open position that did not change.", ge=5, le=3_600
+    )

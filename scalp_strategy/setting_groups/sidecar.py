@@ -188,6 +188,13 @@ class SidecarSettings(Group):
         ge=60,
         le=14_400,
     )
+    bot_silence_s: int = setting(
+        1_800,
+        "Seconds without a question of the bot, once it has asked, after which the sidecar says so "
+        "in the chat; 0 never does.",
+        ge=0,
+        le=86_400,
+    )
     keep_subscribed_s: int = setting(
         10_800, "Seconds for which a pair once asked for stays subscribed.", ge=0, le=604_800
     )
