@@ -79,21 +79,21 @@ class Verdict:
         True vetoes the signal.
     size_factor
         Multiplies the risk, in (0, 1].
+    reason
+        In words, with the numbers; empty when the breaker has nothing to say.
     threshold_shift
         Points that the tier thresholds of this candle are higher, at least 0; the tier was given
         with them.
     is_pause
         The veto holds for all pairs, not for this candidate alone.
-    reason
-        In words, with the numbers; empty when the breaker has nothing to say.
     """
 
     breaker: str
     blocks: bool = False
     size_factor: float = 1.0
+    reason: str = ""
     threshold_shift: float = 0.0
     is_pause: bool = False
-    reason: str = ""
 
 
 class Status(StrEnum):
