@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-from scalp_strategy.signals import Decision
+from scalp_strategy.signals import Decision, SignalKey
 
 _KEPT_DECISIONS: Final = 100_000
 
@@ -26,13 +26,11 @@ class MemoryLog:
 
     def __init__(self, capacity: int = _KEPT_DECISIONS) -> None:
         self._capacity = capacity
-        self._decisions: dict[tuple[str, str, str], Decision] = {}
+        self._decisions: dict[SignalKey, Decision] = {}
 
     def record(self, decision: Decision) -> None:
         """Keep a decision, or its later word."""
-        candidate = decision.candidate
-        key = (candidate.pair, candidate.close_time.isoformat(), candidate.side)
-        self._decisions[key] = decision
+        self._decisions[decision.candidate.key] = decision
         if len(self._decisions) > self._capacity:
             del self._decisions[next(iter(self._decisions))]
 

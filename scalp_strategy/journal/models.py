@@ -30,6 +30,7 @@ from scalp_strategy.trade_state import OUTCOME_LENGTH
 VERSION_TABLE: Final = "scalp_journal_version"
 NAME_LENGTH: Final = 64  # of pairs and tokens: the exchanges' longest have about 30
 KEY_LENGTH: Final = 64
+SOURCE_LENGTH: Final = 128
 STATE_LENGTH: Final = 20
 STATUS_LENGTH: Final = 16
 SIDE_LENGTH: Final = 5
@@ -83,28 +84,40 @@ class Base(DeclarativeBase):
 
 
 class EventCursor(Base):
-    """The last event taken of a source of events; changed together with the rows it stands for."""
+    """The last event a bot took of a source; changed together with the rows it stands for."""
 
     __tablename__ = "event_cursors"
 
-    source: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
+    source: Mapped[str] = mapped_column(String(SOURCE_LENGTH), primary_key=True)
     stream: Mapped[int] = mapped_column(Integer)
     number: Mapped[int] = mapped_column(BigInteger)
     at_ms: Mapped[int] = mapped_column(BigInteger)
     kind: Mapped[str] = mapped_column(String(KIND_LENGTH))
 
 
+class ToldEvent(Base):
+    """How often a bot was told of a content in one stream: its memory, events are for all bots."""
+
+    __tablename__ = "told_events"
+
+    source: Mapped[str] = mapped_column(String(SOURCE_LENGTH), primary_key=True)
+    content_key: Mapped[str] = mapped_column(String(KEY_LENGTH), primary_key=True)
+    stream: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    count: Mapped[int] = mapped_column(Integer)
+
+
 class WhaleEvent(Base):
-    """A large transfer (specification 11.1), and which event told of it.
+    """A large transfer (specification 11.1), and which event told of it first.
 
     `timestamp` is when it happened, `told_at` when the sidecar told of it. `content_key` is what
-    makes it the same transfer when the sidecar's folder was replaced and numbers begin anew.
+    makes it the same transfer for another bot, and when the sidecar's folder was replaced and
+    numbers begin anew; `part` counts those of one transaction that are alike. `stream` is that of
+    the bot that kept it.
     """
 
     __tablename__ = "whale_events"
     __table_args__ = (
-        UniqueConstraint("stream", "event_number"),
-        Index(None, "content_key"),
+        UniqueConstraint("content_key", "part"),
         Index(None, "token", "timestamp"),
         Index(None, "timestamp"),
     )
@@ -113,6 +126,7 @@ class WhaleEvent(Base):
     stream: Mapped[int] = mapped_column(Integer)
     event_number: Mapped[int] = mapped_column(BigInteger)
     content_key: Mapped[str] = mapped_column(String(KEY_LENGTH))
+    part: Mapped[int] = mapped_column(Integer)
     token: Mapped[str] = mapped_column(String(NAME_LENGTH))
     pair: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
     amount: Mapped[float | None] = mapped_column(Double)
@@ -136,16 +150,13 @@ class SentimentSnapshot(Base):
     """
 
     __tablename__ = "sentiment_snapshots"
-    __table_args__ = (
-        UniqueConstraint("stream", "event_number"),
-        Index(None, "content_key"),
-        Index(None, "timestamp"),
-    )
+    __table_args__ = (UniqueConstraint("content_key", "part"), Index(None, "timestamp"))
 
     id: Mapped[int] = mapped_column(_RowNumber, primary_key=True)
     stream: Mapped[int] = mapped_column(Integer)
     event_number: Mapped[int] = mapped_column(BigInteger)
     content_key: Mapped[str] = mapped_column(String(KEY_LENGTH))
+    part: Mapped[int] = mapped_column(Integer)
     kind: Mapped[str] = mapped_column(String(KIND_LENGTH))
     fear_greed_index: Mapped[int | None] = mapped_column(Integer)
     market_regime: Mapped[str | None] = mapped_column(String(STATE_LENGTH))
@@ -161,7 +172,7 @@ class Signal(Base):
 
     `outcome` and the columns beside it are those of the real trade where there was one, else those
     of the replay on the candles that followed; `outcome_source` says which. The replay's own are
-    kept for every signal.
+    kept for every signal. `status_at` is when its status was said.
     """
 
     __tablename__ = "signals"
@@ -182,6 +193,7 @@ class Signal(Base):
     valid_until: Mapped[datetime]
 
     status: Mapped[str] = mapped_column(String(STATUS_LENGTH))
+    status_at: Mapped[datetime]
     block_reason: Mapped[str] = mapped_column(Text)
     confluence_score: Mapped[int] = mapped_column(Integer)
     signal_tier: Mapped[str] = mapped_column(String(STATUS_LENGTH))
@@ -243,6 +255,7 @@ class PositionRow(Base):
     __tablename__ = "positions"
     __table_args__ = (
         UniqueConstraint("bot", "trade_id", "opened_at"),
+        Index(None, "signal_id"),
         Index(None, "status"),
         Index(None, "bot", "closed_at"),
     )
@@ -274,7 +287,10 @@ class PositionRow(Base):
 
 
 class DailyPerformance(Base):
-    """A UTC day of one bot (specification 11.1), made from the other tables."""
+    """A UTC day of one bot (specification 11.1): counts made from the other tables, equity seen.
+
+    `equity_at` is when its equity was last seen, `updated_at` when anything of it was written.
+    """
 
     __tablename__ = "daily_performance"
     __table_args__ = (UniqueConstraint("bot", "date"), Index(None, "date"))
@@ -297,6 +313,7 @@ class DailyPerformance(Base):
     breaker_activations: Mapped[int] = mapped_column(Integer)
     start_equity: Mapped[float | None]
     end_equity: Mapped[float | None]
+    equity_at: Mapped[datetime | None]
     updated_at: Mapped[datetime]
 
 
@@ -305,7 +322,15 @@ class BreakerEvent(Base):
 
     __tablename__ = "breaker_events"
     __table_args__ = (
-        UniqueConstraint("bot", "breaker_type", "action_taken", "pair", "direction", "timestamp"),
+        UniqueConstraint(
+            "bot",
+            "breaker_type",
+            "action_taken",
+            "pair",
+            "direction",
+            "timestamp",
+            name="uq_breaker_events_event",  # of all columns it is too long for PostgreSQL
+        ),
         Index(None, "bot", "timestamp"),
     )
 
