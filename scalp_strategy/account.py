@@ -3,13 +3,15 @@
 The day is the UTC day. Its start equity is the first equity marked in it. A loss of
 `max_daily_drawdown_pct` of it pauses everything: in a backtest until the next UTC day, live until
 an admin resumes. A resume before the next UTC day needs a confirmation; it starts the day's count
-anew from the present equity, so that another such loss pauses again.
+anew from the present equity, so that another such loss pauses again. A pause that an admin asked
+for ends whenever an admin says so.
 """
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final, Literal, Protocol
 
 from pydantic import ValidationError
@@ -21,8 +23,15 @@ from scalp_strategy.setting_groups.base import Group, setting
 from scalp_strategy.setting_groups.breakers import BreakerSettings
 
 STATE_VERSION: Final = 1
+_HOUR: Final = timedelta(hours=1)
 # A drawdown this little below the limit is the limit, reached but for binary fractions.
 _LIMIT_TOLERANCE: Final = 1e-9
+_NO_PAUSE: Final = {
+    "is_paused": False,
+    "pause_reason": "",
+    "paused_at": "",
+    "is_admin_pause": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +73,45 @@ class Position:
         return self.amount * self.mark_price
 
 
+class ResumeResult(StrEnum):
+    """What came of a resume; two of them are the actions of the journal."""
+
+    RESUMED = "resumed"
+    OVERRIDDEN = "overridden"  # the drawdown of this very day, with a confirmation
+    REFUSED = "refused"  # the confirmation is missing
+    NOT_PAUSED = "not_paused"
+
+
+class EndedDay(Group):
+    """A UTC day that is over, as the account saw it; quote currency.
+
+    With a picture at midnight that is the end, else the last one before.
+    """
+
+    day: str = setting("", "The day, ISO.")
+    start_equity: float = setting(0.0, "Equity at 00:00 UTC, or when it was first known.")
+    end_equity: float = setting(0.0, "Equity at the end.")
+    max_drawdown_pct: float = setting(0.0, "Largest loss since the start, % of that equity.")
+
+
 class AccountState(Group):
     """What survives a restart."""
 
     day: str = setting("", "The UTC day that is counted, ISO.")
-    day_start_equity: float = setting(0.0, "Equity at its start, quote currency.")
+    day_start_equity: float = setting(
+        0.0, "Equity that the drawdown is counted from: at the day's start, or at an override."
+    )
+    day_open_equity: float = setting(0.0, "Equity at the day's start; 0 is as above.")
+    day_worst_drawdown_pct: float = setting(
+        0.0, "Largest loss since the day's start, % of that equity."
+    )
     equity: float = setting(0.0, "Equity as marked last.")
     is_paused: bool = setting(False, "Whether all signals are paused.")
     pause_reason: str = setting("", "Why.")
     paused_at: str = setting("", "Since when, UTC, ISO.")
+    is_admin_pause: bool = setting(False, "Whether an admin asked for the pause.")
+    sent_ms: list[int] = setting([], "Closes of the signals sent in the last hour, epoch ms.")
+    ended_days: list[EndedDay] = setting([], "Days that are over and not yet reported.")
     version: Literal[1] = setting(STATE_VERSION, "Version of this record.")
 
 
@@ -112,14 +151,22 @@ class Account:
         Where the state is kept.
     resumes_next_day
         True in backtests: nobody is there to resume.
+    keeps_days
+        Whether days that have ended are kept until `forget_day`: for who reports them.
     """
 
     def __init__(
-        self, settings: BreakerSettings, store: StateStore, *, resumes_next_day: bool
+        self,
+        settings: BreakerSettings,
+        store: StateStore,
+        *,
+        resumes_next_day: bool,
+        keeps_days: bool = False,
     ) -> None:
         self._settings = settings
         self._store = store
         self._resumes_next_day = resumes_next_day
+        self._keeps_days = keeps_days
         self._positions: tuple[Position, ...] = ()
         self._free_balance = 0.0
         self._is_equity_known = True
@@ -157,11 +204,11 @@ class Account:
         self._is_equity_known = math.isfinite(equity)
         if not self._is_equity_known:
             return
-        state = _changed(self.state, equity=equity)
-        day = now.date().isoformat()
-        if day > state.day and equity > 0:
-            state = self._new_day(state, day)
-        drawdown = self._drawdown_of(state)
+        state = self.state
+        if now.date().isoformat() > state.day and equity > 0:
+            state = self._new_day(state, now, equity)
+        state = _pictured(state, equity)
+        drawdown = _loss_pct(state.day_start_equity, equity)
         if not state.is_paused and drawdown >= self._limit - _LIMIT_TOLERANCE:
             state = _changed(
                 state,
@@ -172,32 +219,54 @@ class Account:
             )
         self._keep(state)
 
-    def pause(self, now: datetime, reason: str) -> None:
-        """Stop all signals until `resume`."""
+    def pause(self, now: datetime, reason: str) -> bool:
+        """Stop all signals until `resume`; False when they are stopped already."""
+        if self.state.is_paused:
+            return False
         self._keep(
-            _changed(self.state, is_paused=True, pause_reason=reason, paused_at=now.isoformat())
+            _changed(
+                self.state,
+                is_paused=True,
+                pause_reason=reason,
+                paused_at=now.isoformat(),
+                is_admin_pause=True,
+            )
         )
+        return True
 
-    def resume(self, now: datetime, *, is_confirmed: bool) -> bool:
+    def resume(self, now: datetime, *, is_confirmed: bool) -> ResumeResult:
         """Let signals through again.
 
-        A pause of this UTC day needs the confirmation; the day's count then starts anew.
-
-        Returns
-        -------
-        bool
-            False when the confirmation is missing.
+        A drawdown's pause of this UTC day needs the confirmation; its count then starts anew.
         """
-        if not self.state.is_paused:
-            return True
-        is_same_day = self.state.paused_at[:10] == now.date().isoformat()
-        if is_same_day and not is_confirmed:
-            return False
-        state = _changed(self.state, is_paused=False, pause_reason="", paused_at="")
-        if is_same_day:
-            state = _changed(state, day_start_equity=state.equity)
-        self._keep(state)
-        return True
+        state = self.state
+        if not state.is_paused:
+            return ResumeResult.NOT_PAUSED
+        is_todays = state.paused_at[:10] == now.date().isoformat()
+        is_override = is_todays and not state.is_admin_pause
+        if is_override and not is_confirmed:
+            return ResumeResult.REFUSED
+        resumed = _changed(state, **_NO_PAUSE)
+        if is_override:
+            resumed = _changed(resumed, day_start_equity=state.equity)
+        self._keep(resumed)
+        return ResumeResult.OVERRIDDEN if is_override else ResumeResult.RESUMED
+
+    def note_signal(self, close: datetime) -> None:
+        """Count a signal that is sent for the candle that closed then."""
+        since_ms = _epoch_ms(close - _HOUR)
+        sent = [sent_ms for sent_ms in self.state.sent_ms if sent_ms > since_ms]
+        self._keep(_changed(self.state, sent_ms=[*sent, _epoch_ms(close)]))
+
+    def signals_in_hour(self, close: datetime) -> int:
+        """Return how many signals were sent for candles that closed in (close - 1 h, close]."""
+        since_ms, until_ms = _epoch_ms(close - _HOUR), _epoch_ms(close)
+        return sum(since_ms < sent_ms <= until_ms for sent_ms in self.state.sent_ms)
+
+    def forget_day(self, day: str) -> None:
+        """Forget an ended day: it has been reported."""
+        kept = [ended for ended in self.state.ended_days if ended.day != day]
+        self._keep(_changed(self.state, ended_days=kept))
 
     def view(self) -> AccountView:
         """Return the picture that sizing works from."""
@@ -219,25 +288,40 @@ class Account:
         return any(position.pair == pair for position in self._positions)
 
     @property
+    def positions(self) -> tuple[Position, ...]:
+        """Everything open or pending, reservations included."""
+        return self._positions
+
+    @property
     def drawdown_pct(self) -> float:
-        """Loss since 00:00 UTC in percent of that equity; negative in profit."""
-        return self._drawdown_of(self.state)
+        """Loss since 00:00 UTC, or since an override, in percent of that equity; < 0 in profit."""
+        return _loss_pct(self.state.day_start_equity, self.state.equity)
+
+    @property
+    def day_open_equity(self) -> float:
+        """Equity at the start of the day that is counted; 0 before the first picture."""
+        return _day_open(self.state)
+
+    @property
+    def ended_days(self) -> tuple[EndedDay, ...]:
+        """Days that are over, oldest first, until `forget_day`."""
+        return tuple(self.state.ended_days)
 
     @property
     def _limit(self) -> float:
         return self._settings.max_daily_drawdown_pct
 
-    @staticmethod
-    def _drawdown_of(state: AccountState) -> float:
-        if state.day_start_equity <= 0:
-            return 0.0
-        return (1.0 - state.equity / state.day_start_equity) * 100.0
-
-    def _new_day(self, state: AccountState, day: str) -> AccountState:
-        state = _changed(state, day=day, day_start_equity=state.equity)
-        if self._resumes_next_day:
-            state = _changed(state, is_paused=False, pause_reason="", paused_at="")
-        return state
+    def _new_day(self, state: AccountState, now: datetime, equity: float) -> AccountState:
+        if self._keeps_days and state.day:
+            state = _changed(state, ended_days=[*state.ended_days, _ended(state, now, equity)])
+        state = _changed(
+            state,
+            day=now.date().isoformat(),
+            day_start_equity=equity,
+            day_open_equity=equity,
+            day_worst_drawdown_pct=0.0,
+        )
+        return _changed(state, **_NO_PAUSE) if self._resumes_next_day else state
 
     def _keep(self, state: AccountState) -> None:
         if state == self.state and self.store_problem is None:
@@ -253,6 +337,38 @@ class Account:
 
 def _changed(state: AccountState, **values: Any) -> AccountState:
     return state.model_copy(update=values)
+
+
+def _pictured(state: AccountState, equity: float) -> AccountState:
+    loss = _loss_pct(_day_open(state), equity)
+    worst = max(state.day_worst_drawdown_pct, loss)
+    return _changed(state, equity=equity, day_worst_drawdown_pct=worst)
+
+
+def _ended(state: AccountState, now: datetime, equity: float) -> EndedDay:
+    """Return the day of a state, ended by the first picture of a later one."""
+    is_midnight = now - timedelta(days=1) == datetime.fromisoformat(f"{state.day}T00:00:00+00:00")
+    if is_midnight:
+        state = _pictured(state, equity)
+    return EndedDay(
+        day=state.day,
+        start_equity=_day_open(state),
+        end_equity=state.equity,
+        max_drawdown_pct=state.day_worst_drawdown_pct,
+    )
+
+
+def _day_open(state: AccountState) -> float:
+    # A state that an older version kept does not know it.
+    return state.day_open_equity or state.day_start_equity
+
+
+def _loss_pct(start: float, equity: float) -> float:
+    return (1.0 - equity / start) * 100.0 if start > 0 else 0.0
+
+
+def _epoch_ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000)
 
 
 def _restored(store: StateStore) -> AccountState:

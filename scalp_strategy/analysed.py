@@ -8,14 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame
 
+from scalp_strategy.breakers import Volatility
 from scalp_strategy.confluence import rounded
-from scalp_strategy.contract import Side, side_of
+from scalp_strategy.contract import NEUTRAL, Side, side_of
 from scalp_strategy.entries import CHOPPY, atr_column, gate_reason, setup_name
 from scalp_strategy.settings import Settings
 from scalp_strategy.signals import Candidate
 
 CANDLE_MINUTES: Final = 15
 CANDLE_NS: Final = CANDLE_MINUTES * 60 * 1_000_000_000
+_HOUR_NS: Final = 3_600 * 1_000_000_000
+
+Floats = NDArray[np.float64]
 
 
 def instant_ns(moment: datetime) -> int:
@@ -48,20 +52,39 @@ class AnalysedPair:
         candidates = np.flatnonzero(frame["is_candidate"].to_numpy(dtype=bool))
         self._candidates = {int(self._close_ns[row]): int(row) for row in candidates}
 
+    @property
+    def last_close(self) -> datetime | None:
+        """The close of the last candle, UTC; None without candles."""
+        if not len(self._close_ns):
+            return None
+        return datetime.fromtimestamp(int(self._close_ns[-1]) / 1e9, tz=UTC)
+
     def has_candle(self, close_ns: int) -> bool:
         """Whether a candle closed at that instant is here."""
-        row = self._last_row(close_ns)
-        return row >= 0 and int(self._close_ns[row]) == close_ns
+        return self._row(close_ns) is not None
 
     def candidate(self, close_ns: int) -> Candidate | None:
         """Return the candidate whose candle closed at that instant."""
         row = self._candidates.get(close_ns)
         return None if row is None else self._candidate(row)
 
+    def discarded(self, close_ns: int, from_score: int) -> Candidate | None:
+        """Return the candle closed at that instant where it has a direction and reaches no tier.
+
+        None where it reaches one, has no direction, or scores below `from_score`.
+        """
+        row = self._row(close_ns)
+        if row is None or close_ns in self._candidates:
+            return None
+        if int(self._value("direction", row)) == NEUTRAL:
+            return None
+        score = rounded(self._value("confluence", row))
+        return self._candidate(row) if score >= from_score else None
+
     def row(self, close_ns: int) -> Mapping[str, Any]:
         """Return every column of the candle closed at that instant, empty when it is not here."""
-        row = self._last_row(close_ns)
-        if row < 0 or int(self._close_ns[row]) != close_ns:
+        row = self._row(close_ns)
+        if row is None:
             return {}
         return {str(name): self._value(str(name), row) for name in self._frame.columns}
 
@@ -88,28 +111,87 @@ class AnalysedPair:
         row = self._last_row(now_ns)
         return float(self._value("stop_factor", row)) if row >= 0 else 1.0
 
+    def volatility(self, close_ns: int, mean_candles: int) -> Volatility:
+        """Return how far the pair moves at the close of a candle.
+
+        Parameters
+        ----------
+        close_ns
+            The candle's close; where it is not here nothing is known.
+        mean_candles
+            Candles in the mean of the ATR, this one included; fewer make it unknown.
+
+        Notes
+        -----
+        The true range is max(high, close before) - min(low, close before).
+        """
+        row = self._row(close_ns)
+        if row is None:
+            return Volatility()
+        atr = self._floats(atr_column(self._settings))
+        first = row + 1 - mean_candles
+        mean_atr = float(atr[first : row + 1].mean()) if first >= 0 else float("nan")
+        return Volatility(float(atr[row]), mean_atr, self._true_range(row))
+
+    def leaves(self, low: float, high: float, since_ns: int, until_ns: int) -> bool:
+        """Whether a candle that closed in (since, until] reached `low` or `high`."""
+        span = self._span(since_ns, until_ns)
+        is_below = self._floats("low")[span] <= low
+        is_above = self._floats("high")[span] >= high
+        return bool(is_below.any() or is_above.any())
+
+    def hour_closes(self) -> tuple[NDArray[np.int64], Floats]:
+        """Return the hours, since the epoch, at which candles closed, and their closes."""
+        is_hour = self._close_ns % _HOUR_NS == 0
+        return self._close_ns[is_hour] // _HOUR_NS, self._close[is_hour]
+
     def best_close(self, side: Side, since_ns: int, until_ns: int) -> float:
         """Return the most favourable close of candles that closed in (since, until], else NaN."""
-        first = int(np.searchsorted(self._close_ns, since_ns, side="right"))
-        after = int(np.searchsorted(self._close_ns, until_ns, side="right"))
-        closes = self._close[first:after]
+        closes = self._close[self._span(since_ns, until_ns)]
         closes = closes[np.isfinite(closes)]
         if not len(closes):
             return float("nan")
         return float(closes.max() if side == "long" else closes.min())
 
+    def _span(self, since_ns: int, until_ns: int) -> slice:
+        ends = np.searchsorted(self._close_ns, (since_ns, until_ns), side="right")
+        return slice(int(ends[0]), int(ends[1]))
+
+    def _row(self, close_ns: int) -> int | None:
+        row = self._last_row(close_ns)
+        return row if row >= 0 and int(self._close_ns[row]) == close_ns else None
+
     def _last_row(self, now_ns: int) -> int:
         return int(np.searchsorted(self._close_ns, now_ns, side="right")) - 1
 
-    def _value(self, name: str, row: int) -> Any:
+    def _column(self, name: str) -> NDArray[Any]:
         # A row of a wide frame costs a millisecond; a cell of a cached column costs nothing.
         if name not in self._columns:
             self._columns[name] = self._frame[name].to_numpy()
-        return self._columns[name][row]
+        return self._columns[name]
+
+    def _value(self, name: str, row: int) -> Any:
+        return self._column(name)[row]
+
+    def _floats(self, name: str) -> Floats:
+        """Return a column of numbers; all unknown where the frame has none of that name."""
+        return self._column(name) if name in self._frame else np.full(len(self._frame), np.nan)
+
+    def _true_range(self, row: int) -> float:
+        if row == 0:
+            return float("nan")
+        before = self._close[row - 1]
+        high, low = (self._floats(name)[row] for name in ("high", "low"))
+        # Not max() and min(): they drop a NaN, or keep it, by its place.
+        return float(np.maximum(high, before) - np.minimum(low, before))
 
     def _state(self, name: str, row: int) -> str | None:
         value = self._value(name, row) if name in self._frame else None
         return value if isinstance(value, str) else None
+
+    def _shift(self, row: int) -> float:
+        shift = self._value("threshold_shift", row) if "threshold_shift" in self._frame else 0.0
+        return float(shift)
 
     def _candidate(self, row: int) -> Candidate:
         settings = self._settings
@@ -131,4 +213,6 @@ class AnalysedPair:
             is_tier_capped=bool(self._value("is_tier_capped", row)),
             gate=gate_reason(float(atr_pct), float(volume_ratio), settings),
             macro=self._state("macro", row),
+            regime=self._state("regime", row),
+            threshold_shift=self._shift(row),
         )

@@ -17,4 +17,5 @@ class DailyDrawdown:
         paused = state.account.state
         if not paused.is_paused:
             return Verdict(self.name)
-        return Verdict(self.name, blocks=True, reason=f"all signals paused: {paused.pause_reason}")
+        reason = f"all signals paused: {paused.pause_reason}"
+        return Verdict(self.name, blocks=True, reason=reason, is_pause=True)

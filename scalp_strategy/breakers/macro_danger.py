@@ -27,7 +27,7 @@ class MacroDanger:
         panic = [*_extreme(candidate.macro), *_leap(state)]
         if panic:
             reason = f"MACRO DANGER: {'; '.join(panic)}. All signals paused."
-            return Verdict(self.name, blocks=True, reason=reason)
+            return Verdict(self.name, blocks=True, reason=reason, is_pause=True)
         if candidate.macro == DANGER:
             factor = state.settings.macro_danger_size_factor
             reason = f"the macro state is {DANGER}: size x{factor:g}"

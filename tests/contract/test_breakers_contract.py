@@ -4,39 +4,40 @@ import importlib
 import inspect
 import pickle
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import timedelta
 from math import nan
 from pathlib import Path
 
 import pytest
 
 from scalp_strategy import breakers
-from scalp_strategy.account import Account, MemoryStore, Position
-from scalp_strategy.breakers import BREAKERS, BreakerState, verdicts
-from scalp_strategy.contract import TIER_MEDIUM
-from scalp_strategy.setting_groups.breakers import BreakerSettings
-from scalp_strategy.signals import Candidate, Verdict
-
-NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
-CANDIDATE = Candidate(
-    "SOL/USDT:USDT", "long", NOW, 100.0, 1.0, 84, TIER_MEDIUM, 0.8, "breakout", macro="CALM"
+from scalp_strategy.breakers import BREAKERS, Volatility, verdicts
+from scalp_strategy.signals import Verdict
+from tests.support.breaker_stubs import (
+    CANDIDATE,
+    NOW,
+    UNKNOWN,
+    Broken,
+    ToldChart,
+    ToldTrades,
+    state,
 )
+
+# In the specification's order, which is that of the journal and of messages.
+NAMES = [
+    "revenge_trade",
+    "overtrading",
+    "daily_drawdown",
+    "win_streak",
+    "correlation",
+    "time_of_day",
+    "max_positions",
+    "volatility",
+    "macro_danger",
+]
 NOT_BREAKERS = {"__init__", "base"}
-
-
-def state(
-    equities=(10_000.0,), positions: int = 0, btc_move_pct: float = 0.0, **settings
-) -> BreakerState:
-    rules = BreakerSettings(**settings)
-    account = Account(rules, MemoryStore(), resumes_next_day=True)
-    opened = [
-        Position(f"P{number}/USDT:USDT", "long", 1.0, 100.0, 99.0, 100.0)
-        for number in range(positions)
-    ]
-    for equity in equities:
-        account.mark(NOW, equity, equity, opened)
-    return BreakerState(rules, account, btc_move_pct)
-
+STOPPED = ToldTrades({CANDIDATE.pair: NOW - timedelta(minutes=5)}, streak=7)
+WILD = ToldChart(Volatility(4.0, 1.0, 13.0), others=0.95)
 
 STATES = {
     "calm": state(),
@@ -44,7 +45,16 @@ STATES = {
     "paused": state((10_000.0, 9_000.0)),
     "unmarked": state(()),
     "panic": state(btc_move_pct=-9.0),
-    "unknown": state(btc_move_pct=nan),
+    "unknown": state(btc_move_pct=nan, positions=1, chart=UNKNOWN),
+    "busy": state(sent=(NOW,) * 10),
+    "everything": state(
+        (10_000.0, 9_000.0),
+        positions=5,
+        btc_move_pct=9.0,
+        sent=(NOW,) * 11,
+        history=STOPPED,
+        chart=WILD,
+    ),
 }
 
 
@@ -62,9 +72,8 @@ def test_every_file_of_the_folder_is_listed():
     assert len(BREAKERS) == len(files)
 
 
-def test_names_are_unique_and_those_of_the_files():
-    names = [breaker.name for breaker in BREAKERS]
-    assert len(set(names)) == len(names)
+def test_all_nine_are_there_in_their_order_named_after_their_files():
+    assert [breaker.name for breaker in BREAKERS] == NAMES
     for breaker in BREAKERS:
         assert type(breaker).__module__.rsplit(".", 1)[-1] == breaker.name
 
@@ -73,11 +82,14 @@ def test_names_are_unique_and_those_of_the_files():
 @pytest.mark.parametrize("side", ["long", "short"])
 @pytest.mark.parametrize("breaker", BREAKERS, ids=lambda one: one.name)
 def test_a_verdict_is_whole(breaker, side, where):
-    candidate, at = replace(CANDIDATE, side=side), STATES[where]
+    candidate = replace(CANDIDATE, side=side, threshold_shift=5.0, macro="DANGER")
+    at = STATES[where]
     before = at.account.state, at.account.view()
     verdict = breaker.check(candidate, at)
     assert verdict.breaker == breaker.name
     assert 0 < verdict.size_factor <= 1
+    assert verdict.threshold_shift >= 0
+    assert verdict.blocks or not verdict.is_pause
     assert bool(verdict.reason) or not (verdict.blocks or verdict.size_factor < 1)
     assert breaker.check(candidate, at) == verdict
     assert (at.account.state, at.account.view()) == before
@@ -103,13 +115,31 @@ def test_a_breaker_survives_hyperopt_s_pickling(breaker):
         (state((10_000.0, 9_500.0)), {"daily_drawdown"}),
         (state((10_000.0, 9_500.0), positions=6), {"daily_drawdown", "max_positions"}),
         (state(btc_move_pct=-5.1), {"macro_danger"}),
-        (state(btc_move_pct=nan), set()),
+        (state(btc_move_pct=nan, chart=UNKNOWN), set()),
+        (state(sent=(NOW,) * 9), set()),
+        (state(sent=(NOW,) * 10), {"overtrading"}),
+        (state(history=STOPPED), {"revenge_trade"}),
+        (state(history=STOPPED, revenge_cooldown_s=0), set()),
+        (state(chart=WILD), {"volatility"}),
+        (state(chart=WILD, positions=1), {"volatility", "correlation"}),
+        (STATES["everything"], {*NAMES} - {"win_streak", "time_of_day"}),
     ],
 )
 def test_who_blocks_when(at, blocking):
     spoken = verdicts(CANDIDATE, at)
     assert {verdict.breaker for verdict in spoken if verdict.blocks} == blocking
     assert [verdict.breaker for verdict in spoken] == [breaker.name for breaker in BREAKERS]
+
+
+def test_only_what_stops_everything_is_a_pause():
+    spoken = verdicts(replace(CANDIDATE, macro="EXTREME"), STATES["everything"])
+    assert {one.breaker for one in spoken if one.is_pause} == {"daily_drawdown", "macro_danger"}
+
+
+def test_trades_and_candles_that_cannot_be_read_veto():
+    at = state(positions=1, history=Broken(), chart=Broken())
+    blocking = {one.breaker for one in verdicts(CANDIDATE, at) if one.blocks}
+    assert blocking == {"revenge_trade", "win_streak", "correlation", "volatility"}
 
 
 def test_a_reason_gives_the_numbers():

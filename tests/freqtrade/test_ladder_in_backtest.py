@@ -196,7 +196,7 @@ def first_signal(backtest: Backtest, side: str, end: datetime) -> Decision:
     return next(
         decision
         for decision in backtest.strategy.engine.log
-        if decision.status is Status.APPROVED
+        if decision.status is Status.TAKEN
         and decision.candidate.side == side
         and decision.candidate.close_time <= end - SCRIPT_MINUTES * MINUTE
     )

@@ -23,8 +23,9 @@ from freqtrade.util import FtPrecise
 
 from scalp_strategy.account import Account, MemoryStore, Position
 from scalp_strategy.analysed import AnalysedPair
+from scalp_strategy.breakers import NoTrades, TradeHistory
 from scalp_strategy.contract import TIER_MEDIUM
-from scalp_strategy.decision import DecisionDesk, Holdings
+from scalp_strategy.decision import DecisionDesk, Holdings, HourCloses
 from scalp_strategy.exits import TICK_SIZE_MODE
 from scalp_strategy.journal import MemoryLog
 from scalp_strategy.risk import Market
@@ -69,6 +70,8 @@ class StubHost:
     positions: list[Position] = field(default_factory=list)
     markets: dict[str, Market] = field(default_factory=dict)
     traded: set[str] = field(default_factory=set)
+    history: TradeHistory = field(default_factory=NoTrades)
+    hours: dict[str, HourCloses] = field(default_factory=dict)
 
     def holdings(self, mark_price: Callable[[str, datetime], float], now: datetime) -> Holdings:
         return Holdings(self.capital, self.free_balance, tuple(self.positions))
@@ -78,6 +81,12 @@ class StubHost:
 
     def market(self, pair: str, price: float) -> Market:
         return self.markets.get(pair, MARKET)
+
+    def trade_history(self) -> TradeHistory:
+        return self.history
+
+    def hour_closes(self, pair: str, days: int) -> HourCloses | None:
+        return self.hours.get(pair)
 
 
 def desk_of(
@@ -146,9 +155,10 @@ def ordered_trade(
     at: datetime = CLOSE,
     market: Market = MARKET,
     pair: str = PAIR,
+    kind: type[LocalTrade] = LocalTrade,
 ) -> LocalTrade:
     """Return a trade as it is right after its entry order was placed: no amount, no fill."""
-    trade = LocalTrade(
+    trade = kind(
         id=next(_ids),
         pair=pair,
         stake_currency="USDT",

@@ -25,6 +25,10 @@ SCRIPT_MINUTES: Final = 180
 _NAMES: Final = ("LTC", "BCH", "SOL", "BNB", "LINK")
 _CANDLE: Final = timedelta(minutes=15)
 _VOLUME: Final = 1_000.0
+# All scripts have one past, so they move as one up to the signal; each shall be traded.
+_UNRELATED: Final = {
+    "scalp": {"breakers": {"correlation_block": 1.0, "correlation_cluster": 1.0}},
+}
 
 Step = float | tuple[float, float]
 
@@ -99,7 +103,8 @@ class ScriptedMarket:
         """Run the host's backtester over the scripts, from the signal's candle on."""
         exchange = {"exchange": {"pair_whitelist": self._pairs}}
         span = (self.close - _CANDLE, self.close + timedelta(minutes=SCRIPT_MINUTES))
-        return self.space.backtest({**exchange, **(overlay or {})}, datadir=self.datadir, span=span)
+        configs = {**exchange, **_UNRELATED, **(overlay or {})}
+        return self.space.backtest(configs, datadir=self.datadir, span=span)
 
     def _past(self, timeframe: str) -> DataFrame:
         candles = self.space.candles(self._source, timeframe)

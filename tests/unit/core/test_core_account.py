@@ -4,7 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scalp_strategy.account import STATE_VERSION, Account, MemoryStore, Position
+from scalp_strategy.account import (
+    STATE_VERSION,
+    Account,
+    EndedDay,
+    MemoryStore,
+    Position,
+    ResumeResult,
+)
 from scalp_strategy.errors import ConfigError, StoreError
 from scalp_strategy.setting_groups.breakers import BreakerSettings
 from scalp_strategy.state_file import FileStore
@@ -13,9 +20,12 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 3, 3, 0, 0, tzinfo=UTC)
 
 
-def account(store=None, *, in_backtest=False, **settings) -> Account:
+def account(store=None, *, in_backtest=False, keeps_days=False, **settings) -> Account:
     return Account(
-        BreakerSettings(**settings), store or MemoryStore(), resumes_next_day=in_backtest
+        BreakerSettings(**settings),
+        store or MemoryStore(),
+        resumes_next_day=in_backtest,
+        keeps_days=keeps_days,
     )
 
 
@@ -181,12 +191,40 @@ def test_an_admin_may_pause():
     assert (one.state.is_paused, one.state.pause_reason) == (True, "asked by the admin")
 
 
+def test_an_admin_s_own_pause_ends_without_a_confirmation_and_wipes_out_no_loss():
+    one = account()
+    mark(one, NOON, 10_000)
+    mark(one, NOON, 9_600)
+    assert one.pause(NOON, "by the admin")
+    assert one.resume(NOON, is_confirmed=False) is ResumeResult.RESUMED
+    assert one.drawdown_pct == pytest.approx(4.0)
+    mark(one, NOON, 9_490)
+    assert one.resume(NOON, is_confirmed=False) is ResumeResult.REFUSED
+
+
+def test_an_admin_s_pause_does_not_replace_the_drawdown_s():
+    one = paused()
+    assert not one.pause(NOON, "by the admin")
+    assert "drawdown" in one.state.pause_reason
+    assert one.resume(NOON, is_confirmed=False) is ResumeResult.REFUSED
+
+
+def test_a_loss_during_an_admin_s_pause_pauses_once_it_ends():
+    one = account()
+    mark(one, NOON, 10_000)
+    one.pause(NOON, "by the admin")
+    mark(one, NOON, 9_000)
+    one.resume(NOON, is_confirmed=False)
+    mark(one, NOON, 9_000)
+    assert "drawdown" in one.state.pause_reason
+
+
 def test_a_resume_on_the_same_day_needs_a_confirmation_and_starts_the_count_anew():
     one = paused()
     later = NOON + timedelta(hours=11, minutes=59)
-    assert not one.resume(later, is_confirmed=False)
+    assert one.resume(later, is_confirmed=False) is ResumeResult.REFUSED
     assert one.state.is_paused
-    assert one.resume(later, is_confirmed=True)
+    assert one.resume(later, is_confirmed=True) is ResumeResult.OVERRIDDEN
     assert not one.state.is_paused
     mark(one, later, 9_500)
     assert not one.state.is_paused
@@ -199,7 +237,7 @@ def test_a_resume_on_the_same_day_needs_a_confirmation_and_starts_the_count_anew
 def test_a_resume_on_a_later_day_needs_no_confirmation():
     one = paused()
     mark(one, MIDNIGHT, 9_500)
-    assert one.resume(MIDNIGHT, is_confirmed=False)
+    assert one.resume(MIDNIGHT, is_confirmed=False) is ResumeResult.RESUMED
     mark(one, MIDNIGHT, 9_500)
     assert not one.state.is_paused
 
@@ -218,10 +256,79 @@ def test_a_resume_without_a_pause_does_not_wipe_out_the_day_s_loss():
     one = account()
     mark(one, NOON, 10_000)
     mark(one, NOON, 9_510)
-    one.resume(NOON, is_confirmed=False)
+    assert one.resume(NOON, is_confirmed=False) is ResumeResult.NOT_PAUSED
     assert one.drawdown_pct == pytest.approx(4.9)
     mark(one, NOON, 9_490)
     assert one.state.is_paused
+
+
+# ------------------------------------------------------------------------------ days and signals
+
+
+def ended(one: Account) -> list[tuple[str, float, float, float]]:
+    return [
+        (day.day, day.start_equity, day.end_equity, pytest.approx(day.max_drawdown_pct))
+        for day in one.ended_days
+    ]
+
+
+def test_an_ended_day_has_its_start_its_end_and_its_worst():
+    one = account(keeps_days=True)
+    for minutes, equity in ((0, 10_000), (15, 9_700), (30, 9_900), (45, 10_200)):
+        mark(one, NOON + timedelta(minutes=minutes), equity)
+    assert one.ended_days == ()
+    assert one.state.day_worst_drawdown_pct == pytest.approx(3.0)
+    mark(one, MIDNIGHT, 10_100)  # the picture at midnight ends one day and begins the next
+    assert ended(one) == [("2026-03-02", 10_000, 10_100, 3.0)]
+    assert (one.day_open_equity, one.state.day_worst_drawdown_pct) == (10_100, 0)
+
+
+def test_without_a_picture_at_midnight_the_last_one_ends_the_day():
+    one = account(keeps_days=True)
+    mark(one, NOON, 10_000)
+    mark(one, MIDNIGHT + timedelta(minutes=15), 9_000)
+    mark(one, MIDNIGHT + timedelta(days=4), 9_500)  # days without a picture are no days
+    assert ended(one) == [
+        ("2026-03-02", 10_000, 10_000, 0.0),
+        ("2026-03-03", 9_000, 9_000, 0.0),
+    ]
+    one.forget_day("2026-03-02")
+    assert [day.day for day in one.ended_days] == ["2026-03-03"]
+
+
+def test_the_midnight_loss_is_part_of_the_day_that_ends():
+    one = account(keeps_days=True)
+    mark(one, NOON, 10_000)
+    mark(one, MIDNIGHT, 9_800)
+    assert ended(one) == [("2026-03-02", 10_000, 9_800, 2.0)]
+    assert one.drawdown_pct == 0
+
+
+def test_an_override_does_not_change_what_the_day_was():
+    one = paused(keeps_days=True)
+    one.resume(NOON, is_confirmed=True)
+    mark(one, NOON + timedelta(hours=1), 9_600)
+    assert one.drawdown_pct < 0  # counted from the override
+    mark(one, MIDNIGHT, 9_600)
+    assert ended(one) == [("2026-03-02", 10_000, 9_600, 5.0)]
+
+
+def test_days_are_kept_only_for_who_reports_them():
+    one = account(in_backtest=True)
+    for days in range(5):
+        mark(one, NOON + timedelta(days=days), 10_000)
+    assert one.ended_days == ()
+
+
+def test_signals_of_the_last_hour_are_counted_and_older_ones_forgotten():
+    one = account()
+    for minutes in (0, 0, 15, 60):
+        one.note_signal(NOON + timedelta(minutes=minutes))
+    assert one.signals_in_hour(NOON + timedelta(minutes=45)) == 1  # what is sent later is not of it
+    assert one.signals_in_hour(NOON + timedelta(minutes=60)) == 2
+    assert len(one.state.sent_ms) == 2
+    one.reset()
+    assert one.signals_in_hour(NOON + timedelta(minutes=60)) == 0
 
 
 # ------------------------------------------------------------------------------------ persistence
@@ -240,6 +347,39 @@ def test_a_restart_keeps_day_drawdown_and_pause(path):
     mark(again, NOON + timedelta(minutes=5), 9_900)
     assert again.state.is_paused
     assert again.drawdown_pct == pytest.approx(1.0)
+
+
+def test_a_restart_keeps_signals_days_and_the_worst_of_the_day(path):
+    one = account(FileStore(path), keeps_days=True)
+    mark(one, NOON - timedelta(days=1), 9_000)
+    mark(one, NOON, 10_000)
+    mark(one, NOON, 9_800)
+    mark(one, NOON, 9_900)
+    one.note_signal(NOON)
+    again = account(FileStore(path), keeps_days=True)
+    assert again.signals_in_hour(NOON) == 1
+    assert again.ended_days == (EndedDay(day="2026-03-01", start_equity=9_000, end_equity=9_000),)
+    mark(again, MIDNIGHT, 9_900)
+    assert ended(again)[1] == ("2026-03-02", 10_000, 9_900, 2.0)
+
+
+def test_a_state_of_an_older_version_still_loads(path):
+    path.parent.mkdir()
+    old = {
+        "day": "2026-03-02",
+        "day_start_equity": 10_000.0,
+        "equity": 9_500.0,
+        "is_paused": True,
+        "pause_reason": "daily drawdown 5.00 % of 10000.00 reached the limit of 5 %",
+        "paused_at": NOON.isoformat(),
+        "version": STATE_VERSION,
+    }
+    path.write_text(json.dumps(old))
+    one = account(FileStore(path))
+    assert one.day_open_equity == 10_000
+    assert one.resume(NOON, is_confirmed=False) is ResumeResult.REFUSED
+    mark(one, NOON, 9_400)
+    assert one.state.day_worst_drawdown_pct == pytest.approx(6.0)
 
 
 def test_a_restart_on_the_next_day_begins_a_new_day(path):
@@ -273,6 +413,9 @@ def test_a_reset_forgets_everything():
         {"is_paused": "no"},
         {"is_paused": None},
         {"paused_at": None},
+        {"sent_ms": ["now"]},
+        {"sent_ms": None},
+        {"ended_days": [{"day": "2026-03-01", "profit": 1.0}]},
     ],
 )
 def test_a_saved_state_of_another_shape_stops_the_start(path, saved):

@@ -10,6 +10,7 @@ from tests.support.host_stub import CANDLE, CLOSE, PAIR, analysed_frame, signal_
 
 END = instant_ns(CLOSE)
 STEP = instant_ns(CLOSE + CANDLE) - END
+HOUR_NS = 3_600 * 10**9
 
 
 def analysed(closes=(1.0, 4.0, 3.0, 2.0), **columns) -> AnalysedPair:
@@ -86,6 +87,7 @@ def test_a_candidate_carries_its_candle():
     assert (one.coverage, one.stop_factor, one.size_factor) == (0.62, 0.8, 0.5)
     assert one.is_tier_capped
     assert one.gate is None
+    assert (one.regime, one.threshold_shift) == ("CHOPPY", 0.0)
     assert one.tier_name == "HIGH"
     assert pair.candidate(END - STEP) is None
     assert signal_pair(PAIR, regime=None).candidate(END).size_factor == 1.0
@@ -99,6 +101,40 @@ def test_a_row_is_the_candle_s_or_empty():
     assert pair.row(END - 1) == {}
 
 
+def test_a_candidate_knows_how_much_higher_its_bar_was():
+    pair = signal_pair(PAIR, threshold_shift=[0.0, 0.0, 5.0])
+    assert pair.candidate(END).threshold_shift == 5.0
+
+
+def test_the_closes_on_the_full_hour():
+    closes = [float(number) for number in range(1, 11)]  # 07:45 to 10:00
+    hours, found = analysed(closes).hour_closes()
+    assert list(found) == [2.0, 6.0, 10.0]
+    assert list(hours) == [END // HOUR_NS - 2, END // HOUR_NS - 1, END // HOUR_NS]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "reached"),
+    [(0.9, 4.1, False), (1.0, 9.0, True), (0.0, 4.0, True), (2.0, 3.0, True)],
+)
+def test_whether_a_stretch_reaches_a_level(low, high, reached):
+    pair = analysed(low=[0.0, 2.0, 1.0, 0.0], high=[9.0, 4.0, 3.0, 9.0])
+    assert pair.leaves(low, high, END - 3 * STEP, END - STEP) is reached
+
+
+def test_candles_without_a_range_reach_nothing_and_have_none():
+    assert not analysed().leaves(0.0, 0.0, END - 4 * STEP, END)
+    seen = analysed().volatility(END, 2)
+    assert (seen.atr, seen.mean_atr) == (1.0, 1.0)
+    assert np.isnan(seen.true_range)
+
+
+def test_the_first_candle_has_no_true_range():
+    pair = analysed(low=1.0, high=4.0)
+    assert np.isnan(pair.volatility(END - 3 * STEP, 2).true_range)
+    assert pair.volatility(END - 2 * STEP, 2).true_range == 3.0
+
+
 def test_an_empty_frame_knows_nothing():
     pair = AnalysedPair(PAIR, analysed_frame([1.0], CLOSE).iloc[:0], Settings())
     assert not pair.has_candle(END)
@@ -106,3 +142,6 @@ def test_an_empty_frame_knows_nothing():
     assert pair.row(END) == {}
     assert np.isnan(pair.price_at(END))
     assert np.isnan(pair.best_close("long", 0, END))
+    assert np.isnan(pair.volatility(END, 2).atr)
+    assert pair.discarded(END, 0) is None
+    assert len(pair.hour_closes()[0]) == 0

@@ -108,7 +108,10 @@ def test_slots_go_to_the_best():
 
 def test_heat_goes_to_the_best():
     # 1.5 % each at full confidence, 0.75 % at 70: 2.5 % leaves 1.0 % for the second, 0 for the last
-    settings = with_overrides(Settings(), {"risk.sizing.max_heat_pct": 2.5})
+    # (of pairs without a past nobody knows the correlation: three of a cluster must be allowed)
+    settings = with_overrides(
+        Settings(), {"risk.sizing.max_heat_pct": 2.5, "breakers.correlation_cluster_max": 3}
+    )
     desk = desk_of(settings)
     found = by_pair(desk.decide(CLOSE, offered(desk, c=70, a=86, b=90)))
     assert found[B].size.risk_pct == pytest.approx(1.5, rel=1e-3)

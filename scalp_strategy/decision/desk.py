@@ -1,74 +1,39 @@
-"""decide(close): all pairs of one candle, judged once, ranked, planned, vetted, logged, latched.
+"""The desk that decides: all pairs of one candle, judged once, best score first.
 
 The host asks for leverage, stake and confirmation pair by pair, in its own order, again and again,
 and not at all for some; so it cannot be the one who decides. Here every candidate of a candle is
-judged once, best score first, in the order in which the portfolio's heat and slots are given out.
-The callbacks only look the latched decision up. The same code runs live and in backtests.
+judged once, in the order in which the portfolio's heat and slots are given out. The callbacks only
+look the latched decision up. The same code runs live and in backtests.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
-from math import isnan, nan, prod
-from typing import Final, Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from math import prod
+from typing import Final
 
-from scalp_strategy.account import Account, Position
+from scalp_strategy.account import Account
 from scalp_strategy.analysed import AnalysedPair, instant_ns
-from scalp_strategy.breakers import BREAKERS, Breaker, BreakerState, verdicts
+from scalp_strategy.breakers import BREAKERS, Breaker, BreakerState, TradeHistory, verdicts
 from scalp_strategy.contract import Side
+from scalp_strategy.decision.charts import CandidateChart, Charts
+from scalp_strategy.decision.discarded import discard_reason
+from scalp_strategy.decision.followed import FollowedSignal, FollowedSignals, followed
+from scalp_strategy.decision.host import Host
 from scalp_strategy.journal import DecisionLog
-from scalp_strategy.risk import (
-    Market,
-    PositionSize,
-    Rejection,
-    TradePlan,
-    has_drifted,
-    position_size,
-    trade_plan,
-)
-from scalp_strategy.risk.plan import entry_drift_r
+from scalp_strategy.risk import PositionSize, Rejection, TradePlan, position_size, trade_plan
+from scalp_strategy.risk.plan import entry_drift_r, has_drifted
 from scalp_strategy.settings import Settings, settings_hash
-from scalp_strategy.signals import Candidate, Decision, Status, Verdict
+from scalp_strategy.signals import Candidate, Decision, SignalKey, Status, Verdict
 
 NEVER_ASKED: Final = "the host placed no order: no free slot, a locked pair or too little balance"
 
 SIGNALS_ONLY: Final = "signals only: no order is placed"
 
-_BTC: Final = "BTC"
-_HOUR_NS: Final = 3_600 * 1_000_000_000
+NOT_FILLED: Final = "the entry was not filled while the signal was valid"
 
-
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """What the host holds at an instant: the input of `Account.mark`."""
-
-    capital: float
-    free_balance: float
-    positions: tuple[Position, ...]
-
-
-class Host(Protocol):
-    """What the decision asks of the program that trades."""
-
-    def holdings(self, mark_price: Callable[[str, datetime], float], now: datetime) -> Holdings:
-        """Return the balance and everything open or ordered."""
-
-    def market(self, pair: str, price: float) -> Market:
-        """Return the exchange's rules for a pair at about this price."""
-
-    def has_traded(self, pair: str, since: datetime) -> bool:
-        """Return whether a trade of a pair, open or closed, was opened at or after an instant."""
-
-
-def btc_beside(pair: str) -> str:
-    """Return BTC's pair in the market of another.
-
-    Examples
-    --------
-    >>> btc_beside("SOL/USDT:USDT")
-    'BTC/USDT:USDT'
-    """
-    return f"{_BTC}/{pair.partition('/')[2]}"
+# An order lives for its signal's validity; nothing is told of older ones.
+_ORDERS_KEPT: Final = timedelta(days=1)
 
 
 class DecisionDesk:
@@ -79,13 +44,16 @@ class DecisionDesk:
     settings
         The effective settings; replaced by `use` when parameters change.
     host
-        Gives holdings and exchange rules.
+        Gives holdings, exchange rules and ended trades.
     account
         Equity, drawdown, open risk.
     log
         Receives every decision.
     breakers
         The circuit breakers to ask.
+    keeps_discarded
+        Whether candles with a direction that reach no tier are logged too, from
+        `journal.discarded_from_score` on. Not in backtests: they are most candles.
     """
 
     def __init__(
@@ -95,17 +63,22 @@ class DecisionDesk:
         account: Account,
         log: DecisionLog,
         breakers: tuple[Breaker, ...] = BREAKERS,
+        *,
+        keeps_discarded: bool = False,
     ) -> None:
         self.account = account
         self.log = log
         self._host = host
         self._breakers = breakers
-        self._pairs: dict[str, AnalysedPair] = {}
-        self._watched: dict[str, AnalysedPair] = {}
+        self._keeps_discarded = keeps_discarded
+        self._charts = Charts(host)
+        self._history: TradeHistory | None = None
         self._latched: dict[str, Decision] = {}
         self._judged: set[str] = set()
-        self._reserved: dict[str, tuple[Position, float]] = {}
+        self._reserved: dict[str, FollowedSignal] = {}
+        self._followed = FollowedSignals()
         self._untaken: dict[str, str] = {}
+        self._orders: dict[SignalKey, Decision] = {}
         self._close: datetime | None = None
         self.use(settings)
 
@@ -116,22 +89,47 @@ class DecisionDesk:
 
     def offer(self, analysed: AnalysedPair) -> None:
         """Take a pair's analysed candles; the newest replace the earlier."""
-        self._pairs[analysed.pair] = analysed
+        self._charts.offer(analysed)
 
     def watch(self, seen: AnalysedPair) -> None:
         """Take the candles of a pair that is looked at and not traded."""
-        self._watched[seen.pair] = seen
+        self._charts.watch(seen)
 
     def analysed(self, pair: str) -> AnalysedPair | None:
         """Return a pair's analysed candles, None when it was never offered."""
-        return self._pairs.get(pair)
+        return self._charts.get(pair)
 
     def reset(self) -> None:
         """Forget decisions, reservations and the account: a new backtest epoch begins."""
         self._forget_candle()
+        self._followed.clear()
+        self._orders.clear()
         self._close = None
         self.account.reset()
         self.log.clear()
+
+    def restore(self, close: datetime, decided: Mapping[SignalKey, Status]) -> None:
+        """Take over what was decided of a candle before a restart; before the first `decide`.
+
+        Its pairs are not judged, nor told, again: a veto is final for its candle. An approved
+        signal whose order was not placed before the restart is not entered any more.
+
+        Parameters
+        ----------
+        close
+            The close of the candle that is current now.
+        decided
+            What the journal has of it; signals of other candles are passed over.
+        """
+        self._close = close
+        self._judged |= {key.pair for key in decided if key.close_time == close}
+
+    def restore_followed(self, signals: Iterable[FollowedSignal]) -> None:
+        """Go on following signals that were approved before a restart, in `signals_only` mode.
+
+        Those that have ended since are let go at the next look.
+        """
+        self._followed.add(signals)
 
     def decide(self, close: datetime, pairs: Iterable[str]) -> list[Decision]:
         """Judge the candidates of the candle that closed at `close`, each pair once.
@@ -146,19 +144,24 @@ class DecisionDesk:
         Returns
         -------
         list of Decision
-            The decisions made in this call, best score first.
+            The decisions made in this call, best score first; what was discarded is only logged.
         """
         if close != self._close:
-            self._end_candle()
+            self._end_candle(close)
             self._close = close
+        self._history = None
         self._mark(close)
-        candidates = self._new_candidates(instant_ns(close), pairs)
-        decisions = [self._judge_safely(candidate) for candidate in candidates]
+        close_ns = instant_ns(close)
+        new = self._new_pairs(close_ns, pairs)
+        decisions = [self._judge_safely(candidate) for candidate in _ranked(new, close_ns)]
         for decision in decisions:
             self._latched[decision.candidate.pair] = decision
             self.log.record(decision)
             if decision.is_approved:
                 self._untaken[decision.candidate.pair] = NEVER_ASKED
+        if self._keeps_discarded:
+            for analysed in new:
+                self._discard(analysed, close_ns)
         return decisions
 
     def approved(self, pair: str, side: Side, close: datetime) -> Decision | None:
@@ -166,9 +169,7 @@ class DecisionDesk:
         decision = self._latched.get(pair)
         if decision is None or not decision.is_approved:
             return None
-        candidate = decision.candidate
-        is_same = candidate.side == side and candidate.close_time == close
-        return decision if is_same else None
+        return decision if decision.candidate.key == (pair, side, close) else None
 
     def refusal(self, decision: Decision, rate: float, now: datetime) -> str | None:
         """Say why an approved entry must not be made at this rate and instant, None if it may.
@@ -190,6 +191,22 @@ class DecisionDesk:
             return f"price drifted {drift:.2f} R from the signal, at most {limit:g} R is allowed"
         return None
 
+    def verdicts_on(self, pair: str, close: datetime) -> tuple[Verdict, ...]:
+        """Return what the breakers say now of a pair's candidate; nothing where there is none.
+
+        For who asks; it changes nothing. The verdicts of a decision were made at its close.
+        """
+        analysed = self._charts.get(pair)
+        candidate = None if analysed is None else analysed.candidate(instant_ns(close))
+        if candidate is None:
+            return ()
+        state = replace(self._state(candidate), history=self._host.trade_history())
+        return verdicts(candidate, state, self._breakers)
+
+    def mark(self, now: datetime) -> None:
+        """Take the account's picture between two candles: a loss pauses at once."""
+        self._mark(now)
+
     def not_taken(self, decision: Decision, reason: str) -> None:
         """Log why an approved signal did not become an order so far; the host may ask again."""
         self._untaken[decision.candidate.pair] = reason
@@ -198,20 +215,37 @@ class DecisionDesk:
     def taken(self, decision: Decision) -> None:
         """Log that an approved signal becomes an order."""
         self._untaken.pop(decision.candidate.pair, None)
-        self.log.record(decision)
+        self._orders[decision.candidate.key] = decision
+        self.log.record(replace(decision, status=Status.TAKEN))
+
+    def expired(self, key: SignalKey, reason: str = NOT_FILLED) -> bool:
+        """Log that a signal's order was not filled in time.
+
+        Returns
+        -------
+        bool
+            False when its decision is not known (it was made before a restart): nothing is logged.
+        """
+        decision = self._orders.pop(key, None)
+        if decision is None:
+            return False
+        self.log.record(replace(decision, status=Status.EXPIRED, reasons=(reason,)))
+        return True
 
     def mark_price(self, pair: str, now: datetime) -> float:
         """Return the last close of a pair at an instant, NaN when unknown."""
-        analysed = self._pairs.get(pair)
+        analysed = self._charts.get(pair)
         return analysed.price_at(instant_ns(now)) if analysed else float("nan")
 
-    def _end_candle(self) -> None:
+    def _end_candle(self, close: datetime) -> None:
         """Log the approved signals of the last candle that the host never asked about."""
         for pair, reason in list(self._untaken.items()):
             if reason == NEVER_ASKED:
                 said = SIGNALS_ONLY if self.settings.signals_only else NEVER_ASKED
                 self.not_taken(self._latched[pair], said)
         self._forget_candle()
+        since = close - _ORDERS_KEPT
+        self._orders = {key: one for key, one in self._orders.items() if key.close_time > since}
 
     def _forget_candle(self) -> None:
         self._latched.clear()
@@ -224,22 +258,46 @@ class DecisionDesk:
         held = {position.pair for position in holdings.positions}
         # Once the host holds a position, it alone knows when it ends.
         self._reserved = {pair: kept for pair, kept in self._reserved.items() if pair not in held}
-        pending = self._reserved.values()
-        positions = (*holdings.positions, *(position for position, _ in pending))
-        free = holdings.free_balance - sum(stake for _, stake in pending)
+        self._followed.end(now, self._charts.get, self.settings.risk)
+        pending = [*self._reserved.values(), *self._followed]
+        positions = (*holdings.positions, *(one.position for one in pending))
+        free = holdings.free_balance - sum(one.stake for one in pending)
         self.account.mark(now, holdings.capital, free, positions)
 
-    def _new_candidates(self, close_ns: int, pairs: Iterable[str]) -> list[Candidate]:
-        found = []
+    def _new_pairs(self, close_ns: int, pairs: Iterable[str]) -> list[AnalysedPair]:
+        """Return the pairs whose candle has come since the last look."""
+        new = []
         for pair in pairs:
-            analysed = self._pairs.get(pair)
+            analysed = self._charts.get(pair)
             if pair in self._judged or analysed is None or not analysed.has_candle(close_ns):
                 continue
             self._judged.add(pair)
-            candidate = analysed.candidate(close_ns)
-            if candidate is not None:
-                found.append(candidate)
-        return sorted(found, key=lambda one: (-one.score, -one.coverage, one.pair))
+            new.append(analysed)
+        return new
+
+    def _discard(self, analysed: AnalysedPair, close_ns: int) -> None:
+        """Log a candle that reaches no tier; with a plan, so that its outcome can be found."""
+        candidate = analysed.discarded(close_ns, self.settings.journal.discarded_from_score)
+        if candidate is None or not self._is_side_open(candidate):
+            return
+        plan = self._plan(candidate)
+        self.log.record(
+            Decision(
+                candidate=candidate,
+                status=Status.DISCARDED,
+                reasons=(discard_reason(candidate, self.settings),),
+                plan=None if isinstance(plan, Rejection) else plan,
+                settings_hash=self._settings_hash,
+            )
+        )
+
+    def _is_side_open(self, candidate: Candidate) -> bool:
+        if candidate.side == "long":
+            return True
+        try:
+            return self._host.market(candidate.pair, candidate.price).is_futures
+        except Exception:  # noqa: BLE001 - of a market that cannot be read nothing can be told
+            return False
 
     def _judge_safely(self, candidate: Candidate) -> Decision:
         try:
@@ -253,27 +311,34 @@ class DecisionDesk:
             )
 
     def _judge(self, candidate: Candidate) -> Decision:
-        state = BreakerState(self.settings.breakers, self.account, self._btc_hour_move(candidate))
-        spoken = verdicts(candidate, state, self._breakers)
-        plan = trade_plan(
+        spoken = verdicts(candidate, self._state(candidate), self._breakers)
+        plan = self._plan(candidate)
+        size = self._size(candidate, plan, spoken)
+        decision = self._decision(candidate, spoken, plan, size)
+        if decision.is_approved:
+            self._count(decision)
+        return decision
+
+    def _state(self, candidate: Candidate) -> BreakerState:
+        if self._history is None:
+            self._history = self._host.trade_history()
+        rules = self.settings.breakers
+        return BreakerState(
+            settings=rules,
+            account=self.account,
+            btc_hour_move_pct=self._charts.btc_hour_move(candidate),
+            history=self._history,
+            chart=CandidateChart(self._charts, candidate, rules),
+        )
+
+    def _plan(self, candidate: Candidate) -> TradePlan | Rejection:
+        return trade_plan(
             candidate.side,
             candidate.price,
             candidate.atr,
             self.settings.risk,
             candidate.stop_factor,
         )
-        size = self._size(candidate, plan, spoken)
-        decision = self._decision(candidate, spoken, plan, size)
-        if decision.is_approved:
-            self._reserve(decision)
-        return decision
-
-    def _btc_hour_move(self, candidate: Candidate) -> float:
-        """Percent, by BTC's candles in the candidate's own market; NaN where there are none."""
-        name, close_ns = btc_beside(candidate.pair), instant_ns(candidate.close_time)
-        seen = (held[name] for held in (self._pairs, self._watched) if name in held)
-        moves = (btc.move_pct(close_ns, _HOUR_NS) for btc in seen)
-        return next((move for move in moves if not isnan(move)), nan)
 
     def _size(
         self,
@@ -321,19 +386,21 @@ class DecisionDesk:
             settings_hash=self._settings_hash,
         )
 
-    def _reserve(self, decision: Decision) -> None:
-        plan, size = decision.plan, decision.size
-        if plan is None or size is None:
+    def _count(self, decision: Decision) -> None:
+        """Count an approved signal: among those sent, and as a position that is to come."""
+        self.account.note_signal(decision.candidate.close_time)
+        position = followed(decision)
+        if position is None:
             return
-        pair = decision.candidate.pair
-        position = Position(
-            pair=pair,
-            side=plan.side,
-            amount=size.amount,
-            entry_price=plan.price,
-            stop_price=plan.stop,
-            mark_price=plan.price,
-            is_pending=True,
-        )
-        self._reserved[pair] = (position, size.stake)
-        self.account.reserve(position, size.stake)
+        if self.settings.signals_only:
+            self._followed.add([position])
+        else:
+            self._reserved[decision.candidate.pair] = position
+        self.account.reserve(position.position, position.stake)
+
+
+def _ranked(pairs: Iterable[AnalysedPair], close_ns: int) -> list[Candidate]:
+    """Return the candidates of a candle, in the order in which slots and heat are given out."""
+    found = (analysed.candidate(close_ns) for analysed in pairs)
+    candidates = (candidate for candidate in found if candidate is not None)
+    return sorted(candidates, key=lambda one: (-one.score, -one.coverage, one.pair))
