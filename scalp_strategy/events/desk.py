@@ -1,28 +1,40 @@
 """The sidecar's events beside the trading loop: pulled in the background, told in the loop."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
+from typing import Final
 
 from scalp_strategy.analysed import instant_ns
-from scalp_strategy.errors import ScalpError
+from scalp_strategy.errors import (
+    PayloadError,
+    ScalpError,
+    SourceRejected,
+    SourceUnavailable,
+    StoreError,
+)
 from scalp_strategy.events.alerts import AlertDesk
 from scalp_strategy.events.client import EventClient
 from scalp_strategy.events.puller import EventPuller, Pulled
-from scalp_strategy.journal.address import journal_url
 from scalp_strategy.journal.event_store import EventStore
 from scalp_strategy.journal.outside import OutsideEvent
+from scalp_strategy.journal.records import MessageRecord
 from scalp_strategy.journal.store import Journal
+from scalp_strategy.notice import Notice
+from scalp_strategy.setting_groups.journal import JournalSettings
 from scalp_strategy.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 _BYTES_PER_MB = 2**20
 _NS_PER_MS = 1_000_000
+# So long a desk that was left behind by a reload may still take events, and tell nobody.
+_RECALL_S: Final = 120.0
+_SIDECAR_ERRORS: Final = (SourceUnavailable, SourceRejected, PayloadError)
 
 
 class EventDesk:
@@ -31,14 +43,17 @@ class EventDesk:
     A pull runs in a thread of its own, so a slow sidecar or database delays no trade; at most one
     runs. Without the loop none is started: nothing goes on by itself when the bot stops.
 
+    After a start, what the journal has of the last while is told too, unless it was: a kill may
+    have come between the two.
+
     Parameters
     ----------
     puller
         Takes the events.
     alerts
-        Makes messages of them.
-    pull_s
-        Seconds from the start of a pull to the next.
+        Makes notices of them.
+    settings
+        `pull_s`, and how old an event may be to be told.
     clock
         Seconds of a clock that never goes back.
     """
@@ -47,24 +62,37 @@ class EventDesk:
         self,
         puller: EventPuller,
         alerts: AlertDesk,
-        pull_s: float,
+        settings: JournalSettings,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._puller, self._alerts = puller, alerts
-        self._pull_s, self._clock = pull_s, clock
+        self._pull_s, self._clock = settings.pull_s, clock
+        self._max_age = timedelta(seconds=settings.alerts.max_age_s)
         self._pulled: SimpleQueue[OutsideEvent] = SimpleQueue()
         self._thread: Thread | None = None
         self._next_s = float("-inf")
         self._problem: str | None = None
+        self._sidecar_problem: str | None = None
         self._is_dropping = False
+        self._recalls_until_s: float | None = None
+        self._is_recalled = False
 
-    def messages(self, now: datetime) -> list[str]:
+    def restore(self, messages: Iterable[MessageRecord]) -> None:
+        """Take over what was told before a restart, before the first notice is asked for."""
+        self._alerts.restore(messages)
+
+    def notices(self, now: datetime) -> list[Notice]:
         """Return what is to be told now, and start the next pull when it is due; does not wait."""
         if self._clock() >= self._next_s and not self.is_pulling:
             self._next_s = self._clock() + self._pull_s
-            self._thread = Thread(target=self._pull, name="events", daemon=True)
+            self._thread = Thread(target=self._pull, args=(now,), name="events", daemon=True)
             self._thread.start()
-        return self._alerts.messages(self._new(), instant_ns(now) // _NS_PER_MS)
+        return self._alerts.notices(self._new(), instant_ns(now) // _NS_PER_MS)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the sidecar gave no events when it was last asked, None when it did."""
+        return self._sidecar_problem
 
     @property
     def is_pulling(self) -> bool:
@@ -84,17 +112,28 @@ class EventDesk:
             except Empty:
                 return
 
-    def _pull(self) -> None:
-        pulled, problem = Pulled(), None
-        try:
-            self._puller.pull(pulled)
-        except ScalpError as error:
-            problem = str(error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next pull must be made
-            problem = type(error).__name__
+    def _pull(self, now: datetime) -> None:
+        pulled = Pulled()
+        steps = (partial(self._recall, now), partial(self._puller.pull, pulled))
+        errors = [error for step in steps if (error := _error_of(step)) is not None]
         for event in pulled.fresh:
             self._pulled.put(event)
-        self._tell(pulled, problem)
+        # A journal that fails says nothing of the sidecar.
+        if not any(isinstance(error, StoreError) for error in errors):
+            of_sidecar = [error for error in errors if isinstance(error, _SIDECAR_ERRORS)]
+            self._sidecar_problem = str(of_sidecar[0]) if of_sidecar else None
+        self._tell(pulled, _words(errors[0]) if errors else None)
+
+    def _recall(self, now: datetime) -> None:
+        """Take what may have been left untold, until nobody else can take anything any more."""
+        if self._is_recalled:
+            return
+        if self._recalls_until_s is None:
+            self._recalls_until_s = self._clock() + _RECALL_S
+        is_last = self._clock() >= self._recalls_until_s
+        for event in self._puller.recall(now - self._max_age):
+            self._pulled.put(event)
+        self._is_recalled = is_last
 
     def _tell(self, pulled: Pulled, problem: str | None) -> None:
         """Log a failure once and the recovery once, and events not understood once."""
@@ -111,19 +150,33 @@ class EventDesk:
             self._is_dropping = pulled.dropped > 0
 
 
+def _error_of(step: Callable[[], None]) -> Exception | None:
+    try:
+        step()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the next pull must be made
+        return error
+    return None
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, ScalpError) else type(error).__name__
+
+
 def event_desk(
-    settings: Settings, environment: Mapping[str, str], journal_file: Path
+    settings: Settings, environment: Mapping[str, str], journal: Journal, bot: str
 ) -> EventDesk | None:
     """Return the desk that the settings ask for, None where no sidecar has an address.
 
     Parameters
     ----------
     settings
-        `sidecar.url`, `journal`.
+        `sidecar.url`, `journal`, `telegram.health_alerts`.
     environment
-        `SCALP_LAYERS_TOKEN`; `SCALP_JOURNAL_URL` or `DATABASE_URL`.
-    journal_file
-        The journal when no database is named.
+        `SCALP_LAYERS_TOKEN`.
+    journal
+        Where they are kept.
+    bot
+        Who is told of them.
 
     Raises
     ------
@@ -136,6 +189,6 @@ def event_desk(
     token = environment.get("SCALP_LAYERS_TOKEN", "")
     max_bytes = int(rules.max_answer_mb * _BYTES_PER_MB)
     client = EventClient(url, token, rules.pull_timeout_s, max_bytes)
-    journal = Journal(journal_url(environment, journal_file), rules.database_timeout_s)
-    puller = EventPuller(client, EventStore(journal), rules)
-    return EventDesk(puller, AlertDesk(rules.alerts), rules.pull_s)
+    puller = EventPuller(client, EventStore(journal, bot), rules)
+    alerts = AlertDesk(rules.alerts, health_alerts=settings.telegram.health_alerts)
+    return EventDesk(puller, alerts, rules)

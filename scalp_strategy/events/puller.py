@@ -1,6 +1,7 @@
 """Takes the sidecar's events into the journal, each once, whatever is killed or replaced when."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from scalp_strategy.events.client import EventClient
 from scalp_strategy.journal.event_store import EventStore
@@ -46,6 +47,16 @@ class EventPuller:
         self._client, self._store = client, store
         self._page = settings.page_events
         self._pages = -(-settings.pull_events // settings.page_events)
+
+    def recall(self, since: datetime) -> list[OutsideEvent]:
+        """Return what was taken before and is not older: it may never have been told.
+
+        Raises
+        ------
+        StoreError
+            The journal could not be read.
+        """
+        return self._store.recent(since)
 
     def pull(self, pulled: Pulled) -> None:
         """Take what there is, and note it as it is taken: what a failure leaves is taken next time.

@@ -1,7 +1,6 @@
-"""Messages about the market: whale movements and macro danger (pure).
+"""Messages about the market, the circuit breakers and the bot's own health (pure).
 
-They go through the host as Telegram's first Markdown, where one character of markup without its
-partner loses the message: so none is left in them, wherever a text comes from.
+Each stays below 4,096 characters, whatever others wrote.
 """
 
 from collections import Counter, defaultdict
@@ -9,10 +8,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from scalp_strategy.journal.outside import Direction, StateChange, WhaleMovement, one_line
+from scalp_strategy.signals import Candidate, Verdict
+from scalp_strategy.telegram.html import Text, bold, escape, message, of_others
 
 RULE: Final = "━━━━━━━━━━━━━━━━━━━"
-_LONGEST_PART: Final = 300  # of what others wrote; a message may have 4,096 characters
-_MARKUP: Final = str.maketrans({"_": " ", "*": " ", "`": "'", "[": "(", "]": ")", "\\": "/"})
+_LONGEST_NAME: Final = 64
 _DIRECTIONS: Final[dict[Direction, tuple[str, str]]] = {
     "deposit": ("deposit to an exchange", "deposits"),
     "withdrawal": ("withdrawal from an exchange", "withdrawals"),
@@ -20,22 +20,21 @@ _DIRECTIONS: Final[dict[Direction, tuple[str, str]]] = {
     "between_wallets": ("moved between wallets", "between wallets"),
 }
 _UNITS: Final = ((1e9, "B"), (1e6, "M"), (1e3, "K"))
-
-
-def without_markup(text: str) -> str:
-    """Return a text, lines and all, in which Telegram finds no Markdown."""
-    return text.translate(_MARKUP)
-
-
-def plain(text: str) -> str:
-    """Return a text of others as one line without markup.
-
-    Examples
-    --------
-    >>> plain("hot_wallet *7*  [Binance] 14")
-    'hot wallet 7 (Binance) 14'
-    """
-    return one_line(without_markup(text), _LONGEST_PART)
+# What is silent, and what that means; every other name is that of a source of the sidecar.
+_FAILURES: Final = {
+    "journal": (
+        "JOURNAL NOT WRITTEN",
+        "Trading goes on; records wait on disk and are written later",
+    ),
+    "sidecar": (
+        "SIDECAR SILENT",
+        "What it told last fades to unknown; scores fall, open trades are kept as planned",
+    ),
+}
+_RECOVERIES: Final = {
+    "journal": "The journal is written again",
+    "sidecar": "The sidecar answers again",
+}
 
 
 def money(usd: float) -> str:
@@ -53,24 +52,27 @@ def money(usd: float) -> str:
     return f"${usd:.0f}"
 
 
-def whale_alert(whale: WhaleMovement) -> str:
+# ------------------------------------------------------------------------------------- the market
+
+
+def whale_alert(whale: WhaleMovement) -> Text:
     """Return the message of one large transfer (specification 10.4)."""
-    token = plain(whale.token)
+    token = one_line(whale.token, _LONGEST_NAME)
     tokens = "" if whale.amount is None else f" ({whale.amount:,.6g} {token})"
     worth = "of unknown worth" if whale.amount_usd is None else money(whale.amount_usd)
-    return "\n".join(
+    return message(
         [
-            f"🐋 WHALE ALERT — {token}",
+            bold(f"🐋 WHALE ALERT — {token}"),
             RULE,
-            f"{worth}{tokens} {_DIRECTIONS[whale.direction][0]}",
-            f"From: {plain(whale.from_label)}",
-            f"To: {plain(whale.to_label)}",
+            f"{worth}{escape(tokens)} {_DIRECTIONS[whale.direction][0]}",
+            f"From: {of_others(whale.from_label)}",
+            f"To: {of_others(whale.to_label)}",
             f"Potential Impact: {whale.impact}",
         ]
     )
 
 
-def whale_summary(whales: Sequence[WhaleMovement]) -> str:
+def whale_summary(whales: Sequence[WhaleMovement]) -> Text:
     """Return one line for the transfers that were too many to be told one by one."""
     counts = Counter(whale.direction for whale in whales)
     sums: defaultdict[Direction, float] = defaultdict(float)
@@ -81,25 +83,127 @@ def whale_summary(whales: Sequence[WhaleMovement]) -> str:
         for name, (_, words) in _DIRECTIONS.items()
         if counts[name]
     ]
-    return f"🐋 {len(whales)} more large transfers: {', '.join(parts)}"
+    return message([f"🐋 {len(whales)} more large transfers: {', '.join(parts)}"])
 
 
-def macro_alert(change: StateChange, text: str) -> str:
+def macro_alert(change: StateChange, text: str) -> Text:
     """Return the message when the macro state becomes EXTREME."""
-    was = plain(change.old or "unknown")
-    return "\n".join(
+    was = of_others(change.old or "unknown", _LONGEST_NAME)
+    return message(
         [
-            "🚨 MACRO DANGER",
+            bold("🚨 MACRO DANGER"),
             RULE,
-            f"Reason: {plain(text)}",
+            f"Reason: {of_others(text)}",
             f"Action: new signals PAUSED (the state was {was})",
             "Resume: by itself, when the state is no longer EXTREME",
         ]
     )
 
 
-def macro_relief(change: StateChange, text: str) -> str:
+def macro_relief(change: StateChange, text: str) -> Text:
     """Return the message when the macro state is EXTREME no longer."""
-    return (
-        f"✅ MACRO: no longer EXTREME, now {plain(change.new or 'unknown')}. {plain(text)}".strip()
+    now = of_others(change.new or "unknown", _LONGEST_NAME)
+    return message([f"✅ MACRO: no longer EXTREME, now {now}. {of_others(text)}".strip()])
+
+
+# ------------------------------------------------------------------------------------ the breakers
+
+
+def breaker_alert(reason: str, resume: str) -> Text:
+    """Return the message when a breaker pauses all signals (specification 10.4).
+
+    Parameters
+    ----------
+    reason
+        What tripped it.
+    resume
+        How signals come back.
+    """
+    return message(_paused("🚨 CIRCUIT BREAKER ACTIVATED", reason, resume))
+
+
+def admin_pause(by: str, reason: str) -> Text:
+    """Return the message when an admin has paused all signals."""
+    who = f"⏸ SIGNALS PAUSED BY {one_line(by, _LONGEST_NAME) or 'THE ADMIN'}"
+    return message(_paused(who, reason, "Use /resume command"))
+
+
+def _paused(headline: str, reason: str, resume: str) -> list[str]:
+    return [
+        bold(headline),
+        RULE,
+        f"Reason: {of_others(reason)}",
+        "Action: Signals PAUSED",
+        f"Resume: {of_others(resume)}",
+    ]
+
+
+def veto_line(candidate: Candidate, verdict: Verdict) -> Text:
+    """Return one line for a signal that a breaker has vetoed."""
+    breaker = one_line(verdict.breaker, _LONGEST_NAME).replace("_", " ")
+    pair = of_others(candidate.pair, _LONGEST_NAME)
+    reason = of_others(verdict.reason) or "no reason given"
+    return message(
+        [f"🛡 {bold(breaker)}: {pair} {candidate.side} not sent ({candidate.score}/100): {reason}"]
     )
+
+
+def resumed(by: str, reason: str) -> Text:
+    """Return the message when signals are let through again; `reason` is that of the pause."""
+    return message(
+        [
+            bold(f"✅ SIGNALS RESUMED{_by(by)}"),
+            RULE,
+            f"They were paused: {of_others(reason)}",
+        ]
+    )
+
+
+def overridden(by: str, reason: str) -> Text:
+    """Return the message when a drawdown's pause was ended on its own day."""
+    return message(
+        [
+            bold(f"⚠️ DAILY DRAWDOWN OVERRIDDEN{_by(by)}"),
+            RULE,
+            f"Signals were paused: {of_others(reason)}",
+            "Action: Signals RESUMED; the day's loss is counted anew from the equity now",
+        ]
+    )
+
+
+def _by(who: str) -> str:
+    name = one_line(who, _LONGEST_NAME)
+    return f" by {name}" if name else ""
+
+
+# ---------------------------------------------------------------------------------------- health
+
+
+def failure(name: str, problem: str) -> Text:
+    """Return the message when something has stopped working.
+
+    Parameters
+    ----------
+    name
+        "journal", "sidecar", or the name of one of the sidecar's sources.
+    problem
+        Why, in words.
+    """
+    source = f"SOURCE FAILED — {one_line(name, _LONGEST_NAME)}"
+    headline, effect = _FAILURES.get(
+        name, (source, "What only it can tell is unknown until it works again")
+    )
+    return message(
+        [
+            bold(f"⚠️ {headline}"),
+            RULE,
+            f"Reason: {of_others(problem) or 'unknown'}",
+            f"Effect: {effect}",
+        ]
+    )
+
+
+def recovery(name: str) -> Text:
+    """Return the line when it works again."""
+    source = f"Source {of_others(name, _LONGEST_NAME)} works again"
+    return message([f"✅ {_RECOVERIES.get(name, source)}"])

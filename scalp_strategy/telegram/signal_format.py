@@ -1,4 +1,8 @@
-"""The signal message: everything the trader needs to judge a signal, as plain text (pure)."""
+"""The signal message: everything the trader needs to judge a signal (pure).
+
+With the longest texts of others it stays below 3,300 characters, so that it can be edited as one
+message, its status included.
+"""
 
 import math
 from collections.abc import Sequence
@@ -7,10 +11,15 @@ from typing import Final
 
 from scalp_strategy.contract import TIER_HIGH, Side
 from scalp_strategy.errors import ContractViolation
+from scalp_strategy.journal.outside import one_line
 from scalp_strategy.risk.plan import digits_of, price_to_tick
+from scalp_strategy.telegram.cornix import Levels, cornix_lines
+from scalp_strategy.telegram.html import Text, bold, code, escape, message, of_others
 
 NO_DATA: Final = "no data"
 RULE: Final = "━" * 25
+_LONGEST_REASON: Final = 140
+_LONGEST_NAME: Final = 40
 _SPLIT_TOO_SMALL: Final = "no order (position too small to split)"
 
 
@@ -29,6 +38,20 @@ class PastText:
     samples: float
     mean_r: float
     setup: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignalNotes:
+    """What the footnotes say: the setup, what limited the size, and the settings in force.
+
+    `is_tier_capped` marks a score that is HIGH in a signal that is MEDIUM for want of evidence.
+    """
+
+    setup: str
+    limited_by: str
+    preset: str
+    settings_hash: str
+    is_tier_capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +92,9 @@ class SignalText:
     max_hold_candles: int = 8
     close_shares: tuple[float, float, float] = (0.4, 0.4, 0.2)
     star_steps: tuple[float, ...] = (70.0, 80.0, 90.0)
+    notes: SignalNotes | None = None
+    leverage: float = 1.0
+    has_cornix: bool = False
 
     def __post_init__(self) -> None:
         levels = (self.price, self.stop, *self.targets, self.score)
@@ -76,8 +102,8 @@ class SignalText:
             raise ContractViolation(f"a signal without score or levels: {levels}")
 
 
-def format_signal(signal: SignalText) -> str:
-    """Return the message of a signal as plain text, without any markup.
+def signal_message(signal: SignalText) -> Text:
+    """Return the message of a signal.
 
     Parameters
     ----------
@@ -86,12 +112,11 @@ def format_signal(signal: SignalText) -> str:
 
     Returns
     -------
-    str
-        The lines of specification 10.3, with cost and coverage beneath the risk/reward line.
-        Unknown values read "no data". It must be sent without a parse mode: reasons and regimes
-        may hold characters that Markdown takes for markup.
+    Text
+        The lines of specification 10.3, with cost and coverage beneath the risk/reward line, and
+        the footnotes at the end. Unknown values read "no data".
     """
-    return "\n".join(
+    return message(
         [
             *_headline(signal),
             "",
@@ -101,12 +126,24 @@ def format_signal(signal: SignalText) -> str:
             "",
             *_breakdown(signal),
             "",
-            f"🌐 Market Regime: {signal.regime or NO_DATA}",
+            f"🌐 Market Regime: {of_others(signal.regime or '', _LONGEST_NAME) or NO_DATA}",
             RULE,
             _hold(signal),
             "🤖 100% data-driven. Zero emotion.",
+            *_footnotes(signal),
+            *_cornix(signal),
         ]
     )
+
+
+def format_signal(signal: SignalText) -> str:
+    """Return `signal_message` as plain text, without any markup."""
+    return signal_message(signal).plain
+
+
+def format_signal_html(signal: SignalText) -> str:
+    """Return `signal_message` as Telegram's HTML."""
+    return signal_message(signal).html
 
 
 def _headline(signal: SignalText) -> list[str]:
@@ -114,29 +151,37 @@ def _headline(signal: SignalText) -> list[str]:
     tier_emoji = "🔥" if signal.tier == TIER_HIGH else "⚡"
     score = _whole(signal.score)
     stars = "⭐" * (2 + sum(score >= step for step in signal.star_steps))
+    pair = one_line(signal.pair, _LONGEST_NAME)
     return [
-        f"{emoji} {side} — {signal.pair} {tier_emoji}",
+        bold(f"{emoji} {side} — {pair} {tier_emoji}"),
         RULE,
         f"📊 Confluence Score: {score}/100 {stars}",
-        f"⏱ Timeframe: {signal.timeframe} | Valid: {signal.validity_minutes} min",
+        f"⏱ Timeframe: {escape(signal.timeframe)} | Valid: {signal.validity_minutes} min",
     ]
 
 
 def _setup(signal: SignalText) -> list[str]:
-    tick, side = signal.price_tick, signal.side
-    stop = _price(price_to_tick(signal.stop, tick, side, "stop"), tick)
-    targets = [_price(price_to_tick(price, tick, side, "target"), tick) for price in signal.targets]
-    return [
-        "💰 TRADE SETUP",
-        f"├─ Entry: ${_price(signal.price, tick)}",
-        f"├─ Stop Loss: ${stop} ({_number(signal.sl_pct, 2, '%')})",
-        *(
-            f"{'└' if index == len(targets) - 1 else '├'}─ TP{index + 1}: ${price} → {action}"
-            for index, (price, action) in enumerate(
-                zip(targets, _actions(signal.close_shares), strict=True)
-            )
-        ),
+    levels = _levels(signal)
+    actions = zip(levels.targets, _actions(signal.close_shares), strict=True)
+    targets = [
+        f"TP{place}: ${price} → {action}" for place, (price, action) in enumerate(actions, 1)
     ]
+    return [
+        bold("💰 TRADE SETUP"),
+        f"├─ Entry: ${levels.entry}",
+        f"├─ Stop Loss: ${levels.stop} ({_number(signal.sl_pct, 2, '%')})",
+        *(f"├─ {target}" for target in targets[:-1]),
+        f"└─ {targets[-1]}",
+    ]
+
+
+def _levels(signal: SignalText) -> Levels:
+    tick, side = signal.price_tick, signal.side
+    return Levels(
+        _price(signal.price, tick),
+        _price(price_to_tick(signal.stop, tick, side, "stop"), tick),
+        [_price(price_to_tick(price, tick, side, "target"), tick) for price in signal.targets],
+    )
 
 
 def _actions(shares: tuple[float, float, float]) -> list[str]:
@@ -165,7 +210,7 @@ def _risk(signal: SignalText) -> list[str]:
 
 def _breakdown(signal: SignalText) -> list[str]:
     return [
-        "📡 DATA BREAKDOWN",
+        bold("📡 DATA BREAKDOWN"),
         *_layer("├─ TA", signal.technical, most=2),
         *_layer("├─ Order Flow", signal.orderflow, most=2),
         *_layer("├─ On-Chain", signal.onchain, most=1),
@@ -180,7 +225,8 @@ def _win_rate(signal: SignalText) -> str:
     if past is None or rate == NO_DATA:
         return rate
     # The rate is drawn towards that of all setups, the fewer cases the more: no plain share.
-    return f"about {rate} from {past.samples:.0f} cases, mean {past.mean_r:+.2f}R ({past.setup})"
+    setup = of_others(past.setup, _LONGEST_NAME)
+    return f"about {rate} from {past.samples:.0f} cases, mean {past.mean_r:+.2f}R ({setup})"
 
 
 def _layer(label: str, layer: LayerText, most: int) -> list[str]:
@@ -195,8 +241,8 @@ def _layer_score(layer: LayerText) -> str:
 
 
 def _reasons(reasons: Sequence[str]) -> str:
-    """Join reasons on one line, whatever white space an outside source put into them."""
-    return ", ".join(" ".join(reason.split()) for reason in reasons)
+    """Join reasons on one line, whatever an outside source put into them."""
+    return ", ".join(of_others(reason, _LONGEST_REASON) for reason in reasons)
 
 
 def _hold(signal: SignalText) -> str:
@@ -205,6 +251,34 @@ def _hold(signal: SignalText) -> str:
         part for part in (f"{hours}h" * bool(hours), f"{minutes}m" * bool(minutes)) if part
     )
     return f"⚠️ Max hold: {signal.max_hold_candles} candles ({duration})"
+
+
+def _footnotes(signal: SignalText) -> list[str]:
+    notes = signal.notes
+    if notes is None:
+        return []
+    setup, limited_by, preset = (
+        of_others(text, _LONGEST_NAME) for text in (notes.setup, notes.limited_by, notes.preset)
+    )
+    lines = [f"📎 Setup: {setup} | Size limited by: {limited_by}"]
+    if notes.is_tier_capped:
+        lines.append(
+            "📎 The score is HIGH, the signal is MEDIUM: only "
+            f"{_number(signal.coverage * 100, 0, '%')} of the evidence is known"
+        )
+    return [*lines, f"📎 Settings: {preset} {code(one_line(notes.settings_hash, _LONGEST_NAME))}"]
+
+
+def _cornix(signal: SignalText) -> list[str]:
+    if not signal.has_cornix:
+        return []
+    levels = _levels(signal)
+    used = [
+        price for price, share in zip(levels.targets, signal.close_shares, strict=True) if share
+    ]
+    pair = one_line(signal.pair, _LONGEST_NAME)
+    lines = cornix_lines(pair, signal.side, signal.leverage, levels._replace(targets=used))
+    return ["", *map(escape, lines)]
 
 
 def _whole(score: float) -> int:
