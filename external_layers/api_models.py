@@ -92,6 +92,9 @@ class Health(Model):
     books: dict[str, Any]
     scores: dict[str, Any]
     rest: dict[str, Any]
+    bot: dict[str, Any] = Field(
+        description="Whether the bot still asks: heard last, silent or not, told in the chat or not"
+    )
     jobs: dict[str, Any]
     store: dict[str, Any]
     scanner: dict[str, Any]

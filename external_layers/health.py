@@ -42,6 +42,7 @@ class Report:
 
     async def scores(self, pairs: list[str], at_ms: int | None, since_ms: int | None) -> bytes:
         """Return components and candles of pairs as of an instant."""
+        self._sidecar.bot.asked_for_scores(at_ms)
         return await self._sidecar.answers.scores(pairs, at_ms, since_ms)
 
     async def history(self, layer: str, pair: str, since_ms: int, limit: int) -> bytes:
@@ -50,6 +51,7 @@ class Report:
 
     def events(self, after: int, limit: int) -> bytes:
         """Return the events after a number."""
+        self._sidecar.bot.asked_for_events()
         return self._sidecar.answers.events(after, limit)
 
     def pairlist(self) -> bytes:
@@ -92,6 +94,7 @@ class Report:
             "books": self._books(),
             "scores": self._scores(now),
             "rest": {kind: _rest(client) for kind, client in sidecar.rests.items()},
+            "bot": sidecar.bot.report(),
             "jobs": self._jobs(),
             "store": self._store(),
             "scanner": self._scanner(),
@@ -130,6 +133,10 @@ class Report:
             yield from _feed_problems(kind, feed.state())
             yield from _channel_problems(kind, sidecar.watch.counters[kind])
         yield from source_problems(sidecar.outside.runner.states())
+        if sidecar.bot.is_silent:
+            yield sidecar.bot.words()
+        if sidecar.bot.problem is not None:
+            yield f"the chat is not told about the bot: {sidecar.bot.problem}"
         if sidecar.upkeep.refused:
             yield f"open interest refused by the exchange: {_some(sidecar.upkeep.refused)}"
         yield from self._unknown_components(now)

@@ -28,6 +28,7 @@ class SidecarCollector(Collector):
         yield from self._score_metrics()
         yield from self._store_metrics()
         yield from self._source_metrics()
+        yield from self._bot_metrics()
 
     def _feed_metrics(self) -> Iterator[Metric]:
         labels = ["market", "channel"]
@@ -135,6 +136,13 @@ class SidecarCollector(Collector):
             "Transfers left out since nobody could tell what they are worth.",
             value=self._sidecar.outside.layers.onchain.unvalued,
         )
+
+    def _bot_metrics(self) -> Iterator[Metric]:
+        bot = self._sidecar.bot
+        yield _gauge("bot_silent", "Whether the bot fell silent: 1, 0.", value=float(bot.is_silent))
+        if bot.heard_ms is not None:
+            age_ms = max(0, self._sidecar.clock.now_ms() - bot.heard_ms)
+            yield _gauge("bot_heard_age_seconds", "Since the bot asked.", value=age_ms / _MS_PER_S)
 
 
 def metrics_registry(sidecar: Sidecar) -> CollectorRegistry:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from external_layers.binance.addresses import Addresses, addresses
 from external_layers.binance.messages import MarketKind
+from external_layers.chat import ChatAddress, chat_address
 from external_layers.loopback import is_loopback
 from external_layers.sources.registry import SOURCES
 from scalp_strategy.errors import ConfigError
@@ -41,6 +42,8 @@ class RunConfig:
         Where all outside sources are to be found instead of at their own addresses; None = there.
     source_keys
         Keys of the outside sources, by variable; secrets.
+    chat
+        Where a silent bot is told; None = nowhere.
     """
 
     settings: Settings
@@ -53,6 +56,7 @@ class RunConfig:
     redis_url: str | None = field(repr=False)
     sources_url: str | None = None
     source_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    chat: ChatAddress | None = None
 
 
 def run_config(
@@ -93,6 +97,7 @@ def run_config(
         redis_url=environment.get(REDIS_VARIABLE) or None,
         sources_url=sources_url(environment),
         source_keys=source_keys(environment),
+        chat=chat_address(environment),
     )
 
 

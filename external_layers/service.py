@@ -21,6 +21,7 @@ from external_layers.binance.messages import MarketKind
 from external_layers.binance.pacing import Timing
 from external_layers.binance.rest import BinanceRest
 from external_layers.binance.streams import StreamManager
+from external_layers.bot_watch import bot_watch
 from external_layers.demand import Demand, chosen_pairs
 from external_layers.files import replace_file
 from external_layers.loops import Loops
@@ -108,7 +109,10 @@ class Sidecar:
         self.outside = Outside(
             config, session, self._timing, self.watch, self._listed_price, self._tell
         )
-        self.outside.resume(self.events.after(0, sidecar.events.kept))
+        self.bot = bot_watch(config, session, self._timing, self._tell)
+        past = self.events.after(0, sidecar.events.kept)
+        self.outside.resume(past)
+        self.bot.resume(past)
         self.publisher = Publisher(
             self.watch, self.timeline, self.archive, now, self.outside.publish
         )
@@ -160,6 +164,8 @@ class Sidecar:
         loops.every(jobs.merge_s, "merging", self._merge)
         loops.whenever(self.outside.until_waiting, "events", self.outside.tell_waiting)
         loops.every(self.settings.sources.save_s, "slow layers", self.outside.save)
+        loops.every(self.bot.look_s, "bot", self.bot.look)
+        loops.whenever(self.bot.until_untold, "chat", self.bot.tell_chat)
         if self.mirror is not None:
             loops.whenever(self._until_news, "redis", self._mirror_all)
         if self.config.kind == "spot":
@@ -172,6 +178,7 @@ class Sidecar:
             self._beginning.cancel()
             await asyncio.wait([self._beginning])
         await self.loops.stop()
+        await self.bot.stop()
         await self.outside.stop()
         await asyncio.gather(*(feed.close() for feed in self.feeds.values()))
         if self.mirror is not None:
