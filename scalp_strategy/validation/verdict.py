@@ -1,7 +1,7 @@
 """The go-live gate: the specification's thresholds, and one plain sentence about the outcome."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from scalp_strategy.setting_groups.report import GateSettings
 from scalp_strategy.validation.performance import Performance
@@ -24,7 +24,39 @@ class Check:
         return self.value < self.threshold
 
 
-def gate_checks(performance: Performance, gate: GateSettings) -> tuple[Check, ...]:
+class Judged(Protocol):
+    """What the gate looks at, of a backtest or of a bot's own trades."""
+
+    @property
+    def win_rate_pct(self) -> float:
+        """Share of trades with a net profit, percent."""
+
+    @property
+    def profit_factor(self) -> float:
+        """Gains over losses, net."""
+
+    @property
+    def max_drawdown_pct(self) -> float:
+        """Deepest fall of the equity, percent."""
+
+    @property
+    def sharpe(self) -> float:
+        """Of daily returns, per year."""
+
+    @property
+    def payoff(self) -> float:
+        """Average winner over average loser, in R."""
+
+    @property
+    def losing_run(self) -> int:
+        """Longest row of losses."""
+
+    @property
+    def trades(self) -> int:
+        """How many there are."""
+
+
+def gate_checks(performance: Judged, gate: GateSettings) -> tuple[Check, ...]:
     """Return the seven checks of the specification's section 12.3 in its order."""
     return (
         Check("win rate %", performance.win_rate_pct, ">", gate.win_rate_above_pct),
