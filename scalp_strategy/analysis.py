@@ -24,6 +24,7 @@ from scalp_strategy.engine import Engine, archive_path, has_sidecar
 from scalp_strategy.entries import entry_columns, stop_columns
 from scalp_strategy.errors import ConfigError
 from scalp_strategy.fingerprint import archive_fingerprint, code_fingerprint
+from scalp_strategy.host import HOUR
 from scalp_strategy.host_config import FIXED, check_api_server, unread_variables
 from scalp_strategy.parameters import TUNABLES, effective_settings, space_values
 from scalp_strategy.settings import Settings, load_settings, settings_hash
@@ -104,6 +105,7 @@ class CandlesToSignals(IStrategy):
         for space in {tunable.space for tunable in TUNABLES}:
             setattr(self, f"{space}_params", space_values(self.base_settings, space))
         self.engine: Engine | None = None
+        self.telegram_bot: Any = None
         self._awaits_all_pairs = False
 
     def version(self) -> str:
@@ -113,9 +115,11 @@ class CandlesToSignals(IStrategy):
     def informative_pairs(self) -> list[tuple[str, str]]:
         """Ask for the 5m and 1m candles of every scanned pair, unless the sidecar serves them.
 
-        And for those of BTC where it is not scanned: the macro breaker looks at its last hour.
+        And for the hourly ones, which reach far enough back for the correlation breaker, and for
+        those of BTC where it is not scanned: the macro breaker looks at its last hour.
         """
-        frames = () if self._is_served else self.base_settings.lower_timeframes
+        lower = () if self._is_served else self.base_settings.lower_timeframes
+        frames = (*lower, *((HOUR,) if self.dp.runmode in TRADE_MODES else ()))
         pairs = self.dp.current_whitelist()
         beside = sorted({btc_beside(pair) for pair in pairs} - {*pairs})
         btc = [(pair, self.timeframe) for pair in beside if self.dp.market(pair) is not None]

@@ -1,28 +1,46 @@
 """Decisions in words: one line for the log, the whole message for the trader."""
 
-import math
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from typing import Protocol
 
-from scalp_strategy.analysed import CANDLE_MINUTES, instant_ns
-from scalp_strategy.base_rate import SETUP_LABELS, side_column
-from scalp_strategy.contract import LAYERS, Side, layer_column
-from scalp_strategy.engine import Engine
+from scalp_strategy.analysed import CANDLE_MINUTES
+from scalp_strategy.decision import DecisionDesk
 from scalp_strategy.errors import ContractViolation
-from scalp_strategy.layers import layer_reasons
-from scalp_strategy.risk import LEG_TAGS, PositionSize
-from scalp_strategy.signals import Candidate, Decision
-from scalp_strategy.technical import technical_reasons
-from scalp_strategy.telegram.alert_format import without_markup
+from scalp_strategy.evidence import Evidence, Past, evidence_at
+from scalp_strategy.layers import LayerSource
+from scalp_strategy.risk import LEG_TAGS, Market, PositionSize
+from scalp_strategy.settings import Settings
+from scalp_strategy.signals import Decision
+from scalp_strategy.telegram.html import Text
 from scalp_strategy.telegram.signal_format import (
     LayerText,
     PastText,
+    SignalNotes,
     SignalText,
-    format_signal,
+    signal_message,
 )
 
-_NS_PER_MS = 1_000_000
+
+class Markets(Protocol):
+    """Who knows the exchange's rules."""
+
+    def market(self, pair: str, price: float) -> Market:
+        """Return the rules for a pair at about this price."""
+
+
+class Rooms(Protocol):
+    """What a message is made from."""
+
+    @property
+    def desk(self) -> DecisionDesk:
+        """Settings and analysed candles."""
+
+    @property
+    def host(self) -> Markets:
+        """The exchange's rules."""
+
+    @property
+    def layers(self) -> LayerSource:
+        """What the outside layers said."""
 
 
 def summary(decision: Decision) -> str:
@@ -41,7 +59,7 @@ def summary(decision: Decision) -> str:
     return f"{head}: {decision.status.value}: {'; '.join(decision.reasons)}"
 
 
-def announcement(decision: Decision, engine: Engine) -> str:
+def announcement(decision: Decision, rooms: Rooms) -> Text:
     """Return the signal's message, in the format of the specification (10.3).
 
     Raises
@@ -50,15 +68,14 @@ def announcement(decision: Decision, engine: Engine) -> str:
         When the decision has no plan or size: only approved ones are announced.
     """
     candidate, plan, size = decision.candidate, decision.plan, decision.size
-    analysed = engine.desk.analysed(candidate.pair)
-    if plan is None or size is None or analysed is None:
+    analysed, settings = rooms.desk.analysed(candidate.pair), rooms.desk.settings
+    evidence = analysed and evidence_at(
+        analysed, candidate.close_time, rooms.layers, settings, candidate.side
+    )
+    if plan is None or size is None or not evidence:
         raise ContractViolation(f"{candidate.pair}: only an approved signal can be announced")
-    settings = engine.desk.settings
-    row = analysed.row(instant_ns(candidate.close_time))
-    layers = {name: _layer(row, name, candidate.side) for name in LAYERS}
-    reasons = technical_reasons(row, candidate.side, settings)
-    win_rate_pct, past = _past(row, candidate.side)
-    message = format_signal(
+    past = evidence.past
+    return signal_message(
         SignalText(
             side=candidate.side,
             pair=candidate.pair,
@@ -67,69 +84,53 @@ def announcement(decision: Decision, engine: Engine) -> str:
             price=plan.price,
             stop=plan.stop,
             targets=plan.targets,
-            price_tick=engine.host.market(candidate.pair, plan.price).price_tick,
+            price_tick=rooms.host.market(candidate.pair, plan.price).price_tick,
             sl_pct=plan.sl_pct,
             rr_ratio=plan.gross_rr,
             size_pct=size.size_pct,
             risk_usd=size.risk_quote,
             cost_r=plan.cost_r,
             coverage=candidate.coverage,
-            technical=LayerText(layers["technical"].score, tuple(reasons)),
-            orderflow=_with_reasons(layers["orderflow"], candidate, "orderflow", engine),
-            onchain=_with_reasons(layers["onchain"], candidate, "onchain", engine),
-            sentiment=_with_reasons(layers["sentiment"], candidate, "sentiment", engine),
-            base_rate=layers["base_rate"] if past is not None else LayerText(),
-            win_rate_pct=win_rate_pct,
-            past=past,
-            regime=_regime(row),
+            technical=_layer(evidence, "technical"),
+            orderflow=_layer(evidence, "orderflow"),
+            onchain=_layer(evidence, "onchain"),
+            sentiment=_layer(evidence, "sentiment"),
+            base_rate=_layer(evidence, "base_rate") if past is not None else LayerText(),
+            win_rate_pct=past.win_rate_pct if past is not None else None,
+            past=_past(past),
+            regime=evidence.regime,
             timeframe_minutes=CANDLE_MINUTES,
             validity_minutes=settings.entry.signal_expiry_minutes,
             max_hold_candles=settings.risk.ladder.max_hold_candles,
             close_shares=_close_shares(size),
+            notes=_notes(decision, size, settings),
+            leverage=size.leverage,
+            has_cornix=settings.telegram.cornix,
         )
     )
-    text = "\n".join([message, *_footnotes(decision, size, settings.preset)])
-    # The host sends it to Telegram as Markdown, where a lone underscore, or a bracket in what an
-    # outside source wrote, loses the message.
-    return without_markup(text)
 
 
-def _footnotes(decision: Decision, size: PositionSize, preset: str) -> list[str]:
-    candidate = decision.candidate
-    notes = [f"📎 Setup: {candidate.setup} | Size limited by: {size.limited_by}"]
-    if candidate.is_tier_capped:
-        notes.append(
-            f"📎 The score is HIGH, the signal is MEDIUM: only {candidate.coverage:.0%} of the "
-            "evidence is known"
-        )
-    notes.append(f"📎 Settings: {preset} {decision.settings_hash}")
-    return notes
+def _notes(decision: Decision, size: PositionSize, settings: Settings) -> SignalNotes:
+    return SignalNotes(
+        setup=_words(decision.candidate.setup),
+        limited_by=_words(size.limited_by),
+        preset=settings.preset,
+        settings_hash=decision.settings_hash,
+        is_tier_capped=decision.candidate.is_tier_capped,
+    )
 
 
-def _layer(row: Mapping[str, Any], name: str, side: str) -> LayerText:
-    score = row.get(layer_column(name, side))
-    return LayerText(None if score is None else float(score))
+def _layer(evidence: Evidence, name: str) -> LayerText:
+    layer = evidence.layers[name]
+    return LayerText(layer.score(evidence.side), layer.reasons)
 
 
-def _past(row: Mapping[str, Any], side: Side) -> tuple[float | None, PastText | None]:
-    """Return the setup's win rate in percent and what it rests on; None where it is unknown."""
-    names = ("win_rate", "samples", "mean_r", "setup")
-    values = [float(row.get(side_column(name, side), math.nan)) for name in names]
-    if not all(math.isfinite(value) for value in values):
-        return None, None
-    win_rate, samples, mean_r, setup = values
-    return win_rate * 100, PastText(samples, mean_r, SETUP_LABELS[int(setup)])
+def _past(past: Past | None) -> PastText | None:
+    return None if past is None else PastText(past.samples, past.mean_r, _words(past.setup))
 
 
-def _with_reasons(text: LayerText, candidate: Candidate, layer: str, engine: Engine) -> LayerText:
-    close_ms = instant_ns(candidate.close_time) // _NS_PER_MS
-    said = layer_reasons(engine.layers, candidate.pair, close_ms, layer, engine.desk.settings)
-    return replace(text, reasons=said.reasons)
-
-
-def _regime(row: Mapping[str, Any]) -> str | None:
-    regime = row.get("regime")
-    return regime if isinstance(regime, str) else None
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _close_shares(size: PositionSize) -> tuple[float, float, float]:

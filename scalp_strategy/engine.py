@@ -2,34 +2,44 @@
 
 import logging
 import os
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from freqtrade.enums import TRADE_MODES
+from freqtrade.enums import TRADE_MODES, RunMode
 from freqtrade.persistence import Trade
 from pandas import DataFrame, Series
 
 from scalp_strategy.account import Account, MemoryStore, StateStore
 from scalp_strategy.analysed import AnalysedPair, instant_ns
+from scalp_strategy.announce import announcement
+from scalp_strategy.backtest_journal import BacktestJournal
 from scalp_strategy.base_rate import base_rates
 from scalp_strategy.base_rate_desk import base_rate_desk
 from scalp_strategy.contract import Side
 from scalp_strategy.decision import DecisionDesk, btc_beside
-from scalp_strategy.events import event_desk
+from scalp_strategy.errors import StoreError
+from scalp_strategy.evidence import Evidence, evidence_at
 from scalp_strategy.exits import ExitDesk, HostTrade, candle_open
 from scalp_strategy.host import FreqtradeHost
 from scalp_strategy.journal import DecisionLog, MemoryLog
+from scalp_strategy.journal.keeper import Keeper
+from scalp_strategy.journal.reader import JournalReader
 from scalp_strategy.layers import (
     ArchiveSource,
     LayerSource,
     layer_frame,
     live_source,
 )
+from scalp_strategy.live import Live
+from scalp_strategy.recording import JournalLog
 from scalp_strategy.settings import Settings
-from scalp_strategy.signals import Decision
-from scalp_strategy.state_file import FileStore
+from scalp_strategy.signals import Decision, SignalKey
+from scalp_strategy.state_file import AdminRequest
+from scalp_strategy.telegram.html import Text
+from scalp_strategy.trade_state import TradeState
 
 logger = logging.getLogger(__name__)
 
@@ -54,29 +64,39 @@ class Engine:
 
     def __init__(self, strategy: Any, settings: Settings) -> None:
         self._strategy = strategy
+        self._settings = settings
         self.is_trading = strategy.dp.runmode in TRADE_MODES
-        self._live = live_source(settings, os.environ) if self.is_trading else None
-        self.layers: LayerSource = self._live or ArchiveSource(
+        self.live = Live(strategy, settings, os.environ) if self.is_trading else None
+        self._served = live_source(settings, os.environ) if self.is_trading else None
+        self.layers: LayerSource = self._served or ArchiveSource(
             archive_path(strategy.config, settings)
         )
-        self._file = FileStore(state_path(strategy.config)) if self.is_trading else None
-        journal = journal_path(strategy.config)
-        self._events = event_desk(settings, os.environ, journal) if self.is_trading else None
         self._past = (
             base_rate_desk(strategy.config, settings, self._candles_shown)
             if self.is_trading
             else None
         )
-        store: StateStore = self._file or MemoryStore()
-        self.log: DecisionLog = MemoryLog()
+        store: StateStore = self.live.file if self.live is not None else MemoryStore()
+        self.log = self._log()
         self.host = FreqtradeHost(strategy, self._stop_price)
-        self.account = Account(settings.breakers, store, resumes_next_day=not self.is_trading)
-        self.desk = DecisionDesk(settings, self.host, self.account, self.log)
+        self.account = Account(
+            settings.breakers,
+            store,
+            resumes_next_day=not self.is_trading,
+            keeps_days=self.is_trading,
+        )
+        self.desk = DecisionDesk(
+            settings, self.host, self.account, self.log, keeps_discarded=self.is_trading
+        )
         self.exits = ExitDesk(self.desk, self.host.market, keeps_plans=self.is_trading)
         self._now: datetime | None = None
         self._told_problem: str | None = None
         self._refused: dict[str, datetime] = {}
         self._watched: set[str] = set()
+        if self.live is not None:
+            self.live.open(self, datetime.now(UTC))
+        elif strategy.dp.runmode == RunMode.BACKTEST and settings.journal.in_backtests:
+            BacktestJournal(self, strategy.config, settings).write_at_exit()
 
     def begin_loop(self, now: datetime, pairs: Iterable[str] = ()) -> None:
         """Begin a loop of the host: notice a new epoch, or care for plans and admin requests.
@@ -89,8 +109,7 @@ class Engine:
             self.exits.reset()
         self._now = now
         self._report_store()
-        if self._file is not None:
-            self._take_request(self._file, now)
+        if self.live is not None:
             trades = Trade.get_trades_proxy(is_open=True)
             for trade in trades:
                 self.exits.plan(trade)
@@ -98,10 +117,61 @@ class Engine:
             self._read_layers(now, pairs)
             if self._past is not None:
                 self._past.begin(now, pairs)
+            self.live.begin(now)
 
-    def alerts(self, now: datetime) -> list[str]:
-        """Return what the sidecar's events give to tell; see that they are pulled. Never waits."""
-        return self._events.messages(now) if self._events is not None else []
+    def tell(self, now: datetime, send: Callable[[str], None]) -> None:
+        """Tell what there is to tell; `send` is the host's own way. Never waits."""
+        if self.live is not None:
+            self.live.tell(now, send)
+
+    def close(self) -> None:
+        """Write what waits before the host ends."""
+        if self.live is not None:
+            self.live.close()
+
+    # ---- what commands ask ----
+
+    def ask(self, request: AdminRequest, by: str) -> "Future[str]":
+        """Ask to pause or resume, in any thread; the trading loop does it and says what it did.
+
+        Raises
+        ------
+        StoreError
+            When the bot does not trade.
+        """
+        if self.live is None:
+            raise StoreError("this is not a trading bot")
+        return self.live.requests.ask(request, by)
+
+    def owns_message(self, text: str) -> bool:
+        """Whether a text that the host hands on is one of ours, told in another way too."""
+        return self.live is not None and self.live.owns_message(text)
+
+    def evidence(
+        self, pair: str, close: datetime | None = None, side: Side | None = None
+    ) -> Evidence | None:
+        """Return what is known of a pair's candle, the last one by default; None without it."""
+        analysed = self.desk.analysed(pair)
+        if analysed is None:
+            return None
+        moment = close or candle_open(self._now or datetime.now(UTC))
+        return evidence_at(analysed, moment, self.layers, self.desk.settings, side)
+
+    def trades(self) -> list[TradeState]:
+        """Return the trades as the last loop saw them: open ones, and those that ended in it."""
+        return self.live.trades if self.live is not None else []
+
+    @property
+    def keeper(self) -> Keeper | None:
+        """Who writes the journal; None in a backtest."""
+        return self.live.keeper if self.live is not None else None
+
+    @property
+    def reader(self) -> JournalReader | None:
+        """Who reads the journal; None in a backtest."""
+        return self.live.reader if self.live is not None else None
+
+    # ---- candles, decisions, entries ----
 
     def layer_columns(self, pair: str, dates: "Series[Any]", settings: Settings) -> DataFrame:
         """Return what the outside layers say at the close of every candle of a pair."""
@@ -115,12 +185,17 @@ class Engine:
 
     def candles(self, pair: str, timeframe: str) -> DataFrame | None:
         """Return the candles of a lower timeframe that the sidecar served."""
-        return self._live.candles(pair, timeframe) if self._live is not None else None
+        return self._served.candles(pair, timeframe) if self._served is not None else None
 
     def decide(self, now: datetime, pairs: list[str]) -> list[Decision]:
         """Judge the candles that closed last; a pair that was judged is not judged again."""
         self._watch_btc(pairs)
-        return self.desk.decide(candle_open(now), pairs)
+        before = self.account.state
+        decisions = self.desk.decide(candle_open(now), pairs)
+        if self.live is not None:
+            self.live.account_changed(before, now)
+            self.live.decided(decisions, self._message, now)
+        return decisions
 
     def approved(self, pair: str, side: Side, now: datetime) -> Decision | None:
         """Return the approved decision for the candle that closed last."""
@@ -147,7 +222,10 @@ class Engine:
             return False
         # Less than one step more is what the host will floor away.
         most = decision.size.amount + self.host.market(pair, rate).step
+        before = self.account.state
         reason = self.desk.refusal(decision, rate, now)
+        if self.live is not None:
+            self.live.account_changed(before, now)
         if reason is None and not amount < most:
             reason = f"the host wants {amount:.10g}, {decision.size.amount:.10g} was approved"
         if reason is None:
@@ -156,6 +234,10 @@ class Engine:
         self.desk.not_taken(decision, reason)
         self._say_once(decision, reason)
         return False
+
+    def expired(self, key: SignalKey) -> None:
+        """Note that a signal's order was not filled in time."""
+        self.desk.expired(key)
 
     def _say_once(self, decision: Decision, reason: str) -> None:
         """Log a refusal when it is new: the host asks again in every loop."""
@@ -176,8 +258,8 @@ class Engine:
                 self.desk.watch(AnalysedPair(btc, seen, self.desk.settings))
 
     def _read_layers(self, now: datetime, pairs: list[str]) -> None:
-        if self._live is not None:
-            self._live.refresh(instant_ns(candle_open(now)) // _NS_PER_MS, pairs)
+        if self._served is not None:
+            self._served.refresh(instant_ns(candle_open(now)) // _NS_PER_MS, pairs)
 
     def _candles_shown(self, pair: str, timeframe: str) -> DataFrame | None:
         shown: DataFrame | None = self._strategy.candles_shown(pair, timeframe)
@@ -196,34 +278,27 @@ class Engine:
                 logger.error("The account's state is not kept: %s", problem)
         self._told_problem = problem
 
-    def _take_request(self, file: FileStore, now: datetime) -> None:
-        request = file.take_request()
-        if request is None:
-            return
-        if request == "pause":
-            self.account.pause(now, "by the admin")
-            logger.warning("Signals paused by the admin.")
-        elif self.account.resume(now, is_confirmed=request == "resume confirmed"):
-            logger.warning("Signals resumed by the admin: %s.", request)
-        else:
-            logger.warning("Resume refused: the pause is of today; ask again with --confirm.")
+    def _log(self) -> DecisionLog:
+        if self.live is None:
+            return MemoryLog()
+        return JournalLog(
+            self.live.keeper.record,
+            self.live.bot,
+            lambda key: self.evidence(key.pair, key.close_time, key.side),
+            lambda: self.desk.settings,
+            lambda: self._now or datetime.now(UTC),
+            self.live.refused,
+        )
 
-
-def state_path(config: dict[str, Any]) -> Path:
-    """Return where the account's state of a bot is kept."""
-    return _bot_file(config, "account", "json")
-
-
-def journal_path(config: dict[str, Any]) -> Path:
-    """Return where the journal of a bot is kept, unless a database is named."""
-    return _bot_file(config, "journal", "sqlite")
-
-
-def _bot_file(config: dict[str, Any], what: str, ending: str) -> Path:
-    mode = "dry-run" if config.get("dry_run", True) else "live"
-    name = "".join(char if char.isalnum() else "-" for char in config.get("bot_name", "freqtrade"))
-    market = config.get("trading_mode", "spot")
-    return Path(config["user_data_dir"]) / "scalp" / f"{what}-{name}-{mode}-{market}.{ending}"
+    def _message(self, decision: Decision) -> Text | None:
+        try:
+            return announcement(decision, self)
+        except Exception:
+            # An approved entry stands whether it could be announced or not.
+            logger.exception(
+                "%s: the decision could not be announced; it stands.", decision.candidate.pair
+            )
+            return None
 
 
 def archive_path(config: dict[str, Any], settings: Settings) -> Path:

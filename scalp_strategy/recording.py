@@ -188,6 +188,8 @@ class JournalLog:
         The settings now in force.
     clock
         The present instant, UTC.
+    heard
+        Is given what became of signals that were approved.
     """
 
     def __init__(
@@ -197,9 +199,10 @@ class JournalLog:
         evidence: EvidenceOf,
         settings: Callable[[], Settings],
         clock: Callable[[], datetime],
+        heard: Callable[[Decision], None],
     ) -> None:
         self._keep, self._bot, self._evidence = keep, bot, evidence
-        self._settings, self._clock = settings, clock
+        self._settings, self._clock, self._heard = settings, clock, heard
         self._memory = MemoryLog(_KEPT)
 
     def record(self, decision: Decision) -> None:
@@ -208,6 +211,7 @@ class JournalLog:
         now = self._clock()
         if decision.status in _LATER:
             self._keep(later_word(decision, self._bot, now))
+            self._heard(decision)
             return
         evidence = self._evidence(decision.candidate.key)
         self._keep(signal_record(decision, evidence, self._bot, now, self._settings()))

@@ -47,7 +47,10 @@ PLAIN_VARIABLES: Final = {
     "MIN_RR_RATIO": "risk.min_rr_ratio",
     "RISK_PER_TRADE_PCT": "risk.sizing.risk_per_trade_pct",
     "SIGNAL_EXPIRY_MINUTES": "entry.signal_expiry_minutes",
+    "TELEGRAM_ADMIN_ID": "telegram.admin_ids",
 }
+# Of these, those that hold a list, separated by commas; all others hold a number.
+_LISTS: Final = frozenset({"TELEGRAM_ADMIN_ID"})
 
 
 class Settings(Group):
@@ -220,7 +223,9 @@ def _plain_values(environment: Mapping[str, str]) -> dict[str, Any]:
     for name, path in PLAIN_VARIABLES.items():
         own = ENVIRONMENT_PREFIX + path.replace(".", "__").upper()
         if environment.get(name) and own not in environment:
-            values = _merge(values, _nested(path, _number(name, environment[name])))
+            text = environment[name]
+            value = text if name in _LISTS else _number(name, text)
+            values = _merge(values, _nested(path, value))
     return values
 
 

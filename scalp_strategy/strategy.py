@@ -12,15 +12,19 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.persistence import Order, Trade
 
 from scalp_strategy.analysis import CandlesToSignals
-from scalp_strategy.announce import announcement, summary
+from scalp_strategy.announce import summary
 from scalp_strategy.contract import Side
 from scalp_strategy.engine import Engine
 from scalp_strategy.errors import ConfigError
-from scalp_strategy.exits import TIME_STOP, candle_open
+from scalp_strategy.exits import TIME_STOP, candle_open, side_of_trade
 from scalp_strategy.host_config import FIXED, check_host_config
-from scalp_strategy.signals import Decision
+from scalp_strategy.signals import SignalKey
+from scalp_strategy.telegram.install import install
 
 logger = logging.getLogger(__name__)
+
+# The host starts its Telegram right after it has loaded the strategy.
+install()
 
 
 class ScalpStrategy(CandlesToSignals):
@@ -64,7 +68,7 @@ class ScalpStrategy(CandlesToSignals):
         if self.engine is None or self.dp.runmode == RunMode.PLOT:
             return
         self.engine.begin_loop(current_time, self.dp.current_whitelist())
-        self._send_alerts(current_time, self.engine)
+        self._tell(current_time, self.engine)
         if not self.engine.is_trading:
             self.engine.decide(current_time, self.dp.current_whitelist())
 
@@ -72,36 +76,37 @@ class ScalpStrategy(CandlesToSignals):
         """Let the host analyse, then decide the candle that closed last, all pairs together."""
         super().analyze(pairs)
         if self.engine is not None and self.engine.is_trading:
-            self._decide_and_announce(pairs)
+            self._decide_and_announce(pairs, self.engine)
 
-    def _decide_and_announce(self, pairs: list[str]) -> None:
-        if self.engine is None:
-            return
+    def ft_bot_cleanup(self) -> None:
+        """Write what waits for the journal, then let the host clean up."""
         try:
-            decisions = self.engine.decide(datetime.now(UTC), pairs)
+            if self.engine is not None:
+                self.engine.close()
+        except Exception:
+            logger.exception("The journal could not be closed; its spool is kept.")
+        super().ft_bot_cleanup()
+
+    def _decide_and_announce(self, pairs: list[str], engine: Engine) -> None:
+        now = datetime.now(UTC)
+        try:
+            decisions = engine.decide(now, pairs)
         except Exception:
             # No decision, no entry: the callbacks refuse what is not approved.
             logger.exception("The candle could not be decided; no entries are made from it.")
             return
         for decision in decisions:
-            self._announce(decision, self.engine)
-
-    def _announce(self, decision: Decision, engine: Engine) -> None:
-        try:
             logger.info(summary(decision))
-            if decision.is_approved:
-                self.dp.send_msg(announcement(decision, engine), always_send=True)
-        except Exception:
-            logger.exception(
-                "%s: the decision could not be announced; it stands.", decision.candidate.pair
-            )
+        self._tell(now, engine)
 
-    def _send_alerts(self, now: datetime, engine: Engine) -> None:
+    def _tell(self, now: datetime, engine: Engine) -> None:
         try:
-            for text in engine.alerts(now):
-                self.dp.send_msg(text, always_send=True)
+            engine.tell(now, self._send)
         except Exception:
-            logger.exception("The alerts could not be sent; trading goes on.")
+            logger.exception("Messages could not be handed over; trading goes on.")
+
+    def _send(self, text: str) -> None:
+        self.dp.send_msg(text, always_send=True)
 
     # ---- entry ----
 
@@ -172,7 +177,10 @@ class ScalpStrategy(CandlesToSignals):
             return _age_s(order, current_time) >= entry.partial_fill_wait_s
         signal_close = candle_open(order.order_date_utc)
         age_s = (current_time - signal_close).total_seconds()
-        return age_s >= entry.signal_expiry_minutes * 60
+        has_expired = age_s >= entry.signal_expiry_minutes * 60
+        if has_expired and self.engine is not None:
+            self.engine.expired(SignalKey(pair, side_of_trade(trade), signal_close))
+        return has_expired
 
     def check_exit_timeout(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any

@@ -4,9 +4,9 @@ Its token and chat are the host's (`telegram.token`, `telegram.chat_id`). A seco
 has its token and chat in the environment: SCALP_SIGNALS_TOKEN and SCALP_SIGNALS_CHAT_ID.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from scalp_strategy.setting_groups.base import Group, setting
 
@@ -49,3 +49,14 @@ class TelegramSettings(Group):
     answer_timeout_s: float = setting(
         15.0, "Seconds that a command waits for the trading loop.", ge=1, le=120
     )
+
+    @field_validator("admin_ids", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """Accept one number, and numbers in a text: variables hold either."""
+        if isinstance(value, str):
+            words = [word.strip() for word in value.split(",")]
+            return tuple(int(word) if word.isdecimal() else word for word in words if word)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value

@@ -409,6 +409,12 @@ def pause(market_url: str, folder: Path) -> Iterator[Pause]:
         bot.close()
 
 
+def forget_decisions(bot: PaperBot) -> None:
+    """Remove the journal: what it has of a candle is not decided again."""
+    for path in bot.state_path.parent.glob("journal-*"):
+        path.unlink()
+
+
 def play_pause(bot: PaperBot, market: MarketControl) -> Pause:
     bot.boot()
     pair = bot.show(market, "long").pair
@@ -419,9 +425,10 @@ def play_pause(bot: PaperBot, market: MarketControl) -> Pause:
     loss = until(lambda: bot.closed_trade(pair), "the trade is stopped out", 20, bot.log_path)
     paused = until(lambda: state_with(bot, is_paused=True), "the pause", 20, bot.log_path)
 
-    # With a new wallet only the state file knows of the loss.
+    # With a new wallet and journal only the state file knows of the loss.
     bot.terminate()
     (bot.folder / "trades.sqlite").unlink()
+    forget_decisions(bot)
     seen = len(bot.messages)
     bot.boot()
     signal = bot.show(market, "short")
@@ -434,7 +441,9 @@ def play_pause(bot: PaperBot, market: MarketControl) -> Pause:
     after_plain = bot.state()
     resume(bot, "--confirm")
     after_confirmed = until(lambda: state_with(bot, is_paused=False), "the resume")
-    bot.reload()
+    bot.terminate()
+    forget_decisions(bot)
+    bot.boot()
     resumed = bot.show(market, "short").pair
     trade = until(lambda: bot.open_trade(resumed), "a trade after the resume", 20, bot.log_path)
     return Pause(
@@ -481,7 +490,9 @@ def test_a_restart_keeps_the_pause_and_vetoes(pause: Pause) -> None:
     assert pause.restarted["pause_reason"] == pause.paused["pause_reason"]
     assert pause.restarted_trades == []
     kinds = {message["type"] for message in pause.restarted_messages}
-    assert not kinds & {"strategy_msg", "entry", "entry_fill"}
+    assert not kinds & {"entry", "entry_fill"}
+    told = [one["msg"] for one in pause.restarted_messages if one["type"] == "strategy_msg"]
+    assert not any("Confluence Score" in text for text in told)
 
 
 def test_a_resume_needs_confirmation(pause: Pause) -> None:

@@ -19,6 +19,7 @@ from pandas import DataFrame, isna
 
 from scalp_strategy.contract import LAYERS, combine, from_wire, layer_column
 from scalp_strategy.events import event_desk
+from scalp_strategy.journal.store import Journal
 from scalp_strategy.layers import FLAG_COLUMNS, ArchiveSource, LiveSource
 from scalp_strategy.layers.http_transport import HttpTransport
 from scalp_strategy.setting_groups.layer_rules import rules_of
@@ -160,6 +161,9 @@ def whale(token: str, usd: float) -> dict[str, Any]:
     return {"kind": "whale", "token": token, "usd": usd, "direction": "withdrawal"}
 
 
+SCORE = "Confluence Score"
+
+
 def said(stage: Stage, words: str) -> list[str]:
     return [message["msg"] for message in stage.bot.messages_of("strategy_msg", words)]
 
@@ -271,10 +275,9 @@ def test_a_whale_is_one_event_one_row_and_one_message(story: Story) -> None:
 def test_another_bot_journals_the_same_in_postgresql(story: Story, tmp_path: Path) -> None:
     settings = load_settings({"scalp": {"sidecar": {"url": story.stage.sidecar.url}}}, {})
     with empty_database("postgresql", tmp_path) as url:
-        variables = {"SCALP_JOURNAL_URL": url.render_as_string(hide_password=False)}
-        desk = event_desk(settings, variables, tmp_path / "unused.sqlite")
+        desk = event_desk(settings, {}, Journal(url, settings.journal.database_timeout_s), "b")
         assert desk is not None
-        desk.messages(story.stage.clock.now())
+        desk.notices(story.stage.clock.now())
         assert desk.wait(20)
         kept = rows(url, "whale_events")
     named = ("event_number", "content_key", "token", "pair", "amount_usd", "direction", "text")
@@ -290,15 +293,18 @@ def test_a_panic_vetoes_what_would_be_traded(story: Story) -> None:
     assert story.panic["tier"] == 1
     assert story.panic["enter_long"] == 1
     assert story.trade_in_panic is None
-    assert story.messages_in_panic == []
-    (alert,) = said(story.stage, "MACRO DANGER")
+    (veto,) = story.messages_in_panic
+    assert veto.startswith("🛡 macro danger")
+    assert "not sent" in veto
+    (alert,) = said(story.stage, "🚨 MACRO DANGER")
     assert f"S&P futures {PANIC_PCT}%" in alert
 
 
 def test_when_its_hour_is_over_the_bot_trades_again(story: Story) -> None:
     assert story.calm["macro"] == "CALM"
     assert story.trade["enter_tag"].startswith("MEDIUM")
-    assert len(said(story.stage, story.stage.signal.pair)) == 1
+    signals = [text for text in said(story.stage, story.stage.signal.pair) if SCORE in text]
+    assert len(signals) == 1
     (relief,) = said(story.stage, "✅ MACRO")
     assert "no longer EXTREME, now CALM" in relief
 

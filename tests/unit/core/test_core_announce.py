@@ -5,6 +5,7 @@ from scalp_strategy.announce import announcement, summary
 from scalp_strategy.base_rate import SETUP_LABELS
 from scalp_strategy.contract import Component
 from scalp_strategy.errors import ContractViolation
+from scalp_strategy.telegram.html import to_plain
 from tests.support.decided import Said, decided
 from tests.support.host_stub import CLOSE, MARKET, PAIR
 
@@ -13,7 +14,7 @@ from tests.support.host_stub import CLOSE, MARKET, PAIR
 def test_a_signal_s_message_has_everything(side):
     decision, rooms = decided(side)
     plan, size = decision.plan, decision.size
-    text = announcement(decision, rooms)
+    text = announcement(decision, rooms).plain
     for part in (
         side.upper(),
         PAIR,
@@ -41,7 +42,7 @@ def test_a_signal_s_message_has_everything(side):
 
 
 def test_layers_that_said_nothing_read_no_data():
-    text = announcement(*decided())
+    text = announcement(*decided()).plain
     for name in ("Order Flow", "On-Chain", "Sentiment", "Backtest"):
         assert f"{name}: no data" in text
     assert "Regime: no data" in text
@@ -58,11 +59,11 @@ def test_layers_that_spoke_are_shown():
         "onchain_reliability": np.nan,
         "regime": "RISK_ON",
     }
-    text = announcement(*decided(**columns))
+    text = announcement(*decided(**columns)).plain
     assert "Order Flow: 81/100" in text
     assert "On-Chain: no data" in text
-    assert "Regime: RISK ON" in text  # a lone underscore would lose the message
-    assert "Order Flow: 19/100" in announcement(*decided("short", **columns))
+    assert "Regime: RISK_ON" in text
+    assert "Order Flow: 19/100" in announcement(*decided("short", **columns)).plain
 
 
 def test_the_past_of_the_setup_is_told():
@@ -79,11 +80,11 @@ def test_the_past_of_the_setup_is_told():
         "base_rate_mean_r_short": np.nan,
         "base_rate_setup_short": np.int8(0),
     }
-    text = announcement(*decided(**past))
+    text = announcement(*decided(**past)).plain
     assert "Backtest: 56/100" in text
     assert "win rate: about 41% from 312 cases, mean -0.21R (ema structure + macd)" in text
     # The other side's setup has no past: its 50 is no score to show.
-    text = announcement(*decided("short", **past))
+    text = announcement(*decided("short", **past)).plain
     assert "Backtest: no data" in text
     assert "win rate: no data" in text
 
@@ -95,7 +96,7 @@ def test_a_layer_says_why():
     known = Component("orderflow", "trade_flow", PAIR, 81.0, 19.0, close_ms, close_ms, why)
     late = Component("orderflow", "funding_rate", PAIR, 80.0, 30.0, close_ms, close_ms + 1, "late")
     rooms.layers = Said((known, late))
-    text = announcement(decision, rooms)
+    text = announcement(decision, rooms).plain
     assert why in text
     assert "late" not in text
 
@@ -103,20 +104,21 @@ def test_a_layer_says_why():
 def test_markup_in_a_reason_does_not_lose_the_message():
     decision, rooms = decided(sentiment_long=70.0, sentiment_short=30.0, sentiment_reliability=1.0)
     close_ms = int(CLOSE.timestamp() * 1_000)
-    why = "News is good: [BREAKING] *ETF* `approved`"
+    why = "News is good: <b>[BREAKING] *ETF* & `more`"
     rooms.layers = Said(
         (Component("sentiment", "social_sentiment", PAIR, 70.0, 30.0, close_ms, close_ms, why),)
     )
-    text = announcement(decision, rooms)
-    assert "(BREAKING)" in text
-    assert not set("_*`[") & set(text)
+    html, plain = announcement(decision, rooms)
+    assert why in plain
+    assert "&lt;b&gt;[BREAKING] *ETF* &amp; `more`" in html
+    assert to_plain(html) == plain
 
 
 def test_a_capped_tier_says_why():
-    text = announcement(*decided(is_tier_capped=True))
+    text = announcement(*decided(is_tier_capped=True)).plain
     assert "The score is HIGH, the signal is MEDIUM" in text
     assert "61%" in text
-    assert "signal is MEDIUM" not in announcement(*decided(is_tier_capped=False))
+    assert "signal is MEDIUM" not in announcement(*decided(is_tier_capped=False)).plain
 
 
 def test_only_an_approved_signal_is_announced():

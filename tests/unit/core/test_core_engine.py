@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 from freqtrade.enums import RunMode
 
-from scalp_strategy.engine import Engine, state_path
+from scalp_strategy.bot_files import state_path
+from scalp_strategy.engine import Engine
 from scalp_strategy.errors import ConfigError
 from scalp_strategy.host_config import check_api_server, check_host_config
 from scalp_strategy.settings import Settings
@@ -21,6 +22,9 @@ pytestmark = pytest.mark.usefixtures("trades_in_memory")
 def engine(tmp_path, runmode: RunMode) -> Engine:
     strategy = SimpleNamespace(
         dp=SimpleNamespace(runmode=runmode),
+        wallets=SimpleNamespace(
+            get_total_stake_amount=lambda: 9_000.0, get_available_stake_amount=lambda: 9_000.0
+        ),
         config={"user_data_dir": tmp_path, "dry_run": True, "trading_mode": "futures"},
     )
     return Engine(strategy, Settings())
@@ -30,8 +34,8 @@ def engine(tmp_path, runmode: RunMode) -> Engine:
 def test_only_a_backtest_begins_anew_when_time_goes_back(tmp_path, runmode, kept):
     """Live, a clock that is set back must not forget a pause."""
     one = engine(tmp_path, runmode)
-    one.begin_loop(CLOSE)
     one.account.mark(CLOSE, 10_000, 10_000, ())
+    one.begin_loop(CLOSE)
     one.account.mark(CLOSE, 9_000, 9_000, ())
     assert one.account.state.is_paused
     one.begin_loop(CLOSE - timedelta(seconds=1))
@@ -69,18 +73,20 @@ def test_a_signal_that_was_traded_before_a_restart_is_not_approved_again():
     assert "restart" in decision.reasons[0]
 
 
-def test_a_failed_announcement_leaves_the_others(caplog):
-    """An approved entry stands whether it could be announced or not; the log must not lie."""
-    strategy = ScalpStrategy({"stake_currency": "USDT", "trading_mode": "futures"})
-    desk = desk_of()
+def test_a_failed_announcement_leaves_the_others(tmp_path, caplog):
+    """An approved entry stands whether it could be announced or not."""
+    one = engine(tmp_path, RunMode.DRY_RUN)
+    one.desk = desk_of()
+    one.live.open(one, CLOSE)
+    one._message = lambda decision: None
     for pair in (PAIR, "ETH/USDT:USDT"):
-        desk.offer(signal_pair(pair))
-    decisions = desk.decide(CLOSE, [PAIR, "ETH/USDT:USDT"])
-    strategy.engine = SimpleNamespace(decide=lambda now, pairs: decisions, desk=desk)
-    strategy._decide_and_announce([PAIR])
-    said = caplog.text
-    assert said.count("could not be announced; it stands") == len(decisions)
-    assert "no entries are made" not in said
+        one.desk.offer(signal_pair(pair))
+    decisions = one.desk.decide(CLOSE, [PAIR, "ETH/USDT:USDT"])
+    one.live.decided(decisions, one._message, CLOSE)
+    told = []
+    one.tell(CLOSE, told.append)
+    assert told == []
+    assert all(decision.is_approved for decision in decisions)
 
 
 SPOT = {"stake_amount": "unlimited", "custom_price_max_distance_ratio": 0.99}

@@ -122,8 +122,8 @@ def test_every_breaker_that_acts_is_recorded():
 
 def test_the_log_records_a_judgement_once_and_then_words():
     evidence, decision = seen()
-    kept = []
-    log = JournalLog(kept.append, BOT, lambda key: evidence, Settings, lambda: CLOSE)
+    kept, heard = [], []
+    log = JournalLog(kept.append, BOT, lambda key: evidence, Settings, lambda: CLOSE, heard.append)
     log.record(decision)
     log.record(replace(decision, status=Status.NOT_TAKEN, reasons=("no slot",)))
     log.record(replace(decision, status=Status.TAKEN))
@@ -135,3 +135,4 @@ def test_the_log_records_a_judgement_once_and_then_words():
         ("taken", ()),
     ]
     assert [one.status for one in log] == [Status.TAKEN]
+    assert [one.status for one in heard] == [Status.NOT_TAKEN, Status.TAKEN]

@@ -9,10 +9,14 @@ from types import SimpleNamespace
 import pytest
 from freqtrade.enums import RunMode
 
-from scalp_strategy.engine import Engine, journal_path, state_path
+from scalp_strategy.bot_files import journal_path, state_path
+from scalp_strategy.engine import Engine
 from scalp_strategy.errors import ConfigError
 from scalp_strategy.events import EventDesk, event_desk
 from scalp_strategy.journal.address import VARIABLES, journal_url
+from scalp_strategy.journal.records import MessageRecord
+from scalp_strategy.journal.store import Journal
+from scalp_strategy.notice import Notice
 from scalp_strategy.settings import Settings, with_overrides
 from scalp_strategy.strategy import ScalpStrategy
 from tests.support.event_server import TOKEN, EventSidecar, Handler, serving_events
@@ -48,26 +52,46 @@ class Clock:
         return self.now_s
 
 
+def kept(notice: Notice) -> MessageRecord:
+    """What the journal has of a notice that was told."""
+    at_ms = int(notice.at.timestamp() * 1_000)
+    return MessageRecord(
+        bot="b",
+        key=notice.key,
+        channel="main",
+        kind=notice.kind,
+        revision=0,
+        at_ms=at_ms,
+        status="sent",
+        html=notice.html,
+    )
+
+
 class Loop:
     """The trading loop around a desk: each turn waits for the pull before it, so that nothing
     depends on who is faster."""
 
     def __init__(self, url: str, file, **journal) -> None:
         changes = {"sidecar.url": url} | {f"journal.{name}": one for name, one in journal.items()}
-        desk = event_desk(with_overrides(Settings(), changes), ENVIRONMENT, file)
+        settings = with_overrides(Settings(), changes)
+        journal_ = Journal(journal_url({}, file), settings.journal.database_timeout_s)
+        desk = event_desk(settings, ENVIRONMENT, journal_, "scalp-dry-run-futures")
         assert desk is not None
         self.clock = Clock()
         self.desk: EventDesk = desk
         self.desk._clock = self.clock
         self.file = file
+        self.told: list[MessageRecord] = []
 
     def turn(self, seconds: float = 15.0) -> list[str]:
         """Let time pass, start what is due, and return what was told once it ended."""
         self.clock.now_s += seconds
         now = NOW + timedelta(seconds=self.clock.now_s)
-        said = self.desk.messages(now)
+        said = self.desk.notices(now)
         assert self.desk.wait(WAIT_S)
-        return [*said, *self.desk.messages(now)]
+        said += self.desk.notices(now)
+        self.told += [kept(notice) for notice in said]
+        return [notice.plain for notice in said]
 
     @property
     def whales(self) -> list[dict]:
@@ -93,10 +117,66 @@ def test_a_bot_that_was_started_anew_tells_nothing_twice(sidecar, loop, tmp_path
     sidecar.whale(1)
     assert len(loop.turn()) == 1
     again = Loop(sidecar.url, loop.file)
+    again.desk.restore(loop.told)
     sidecar.whale(2)
     (text,) = again.turn()
     assert "WHALE" in text
     assert len(again.whales) == 2
+
+
+def test_what_a_kill_left_untold_is_told_after_the_start(sidecar, loop):
+    """The events are in the journal, the cursor is behind them, and nobody was told."""
+    sidecar.whale(1)
+    sidecar.change("macro", "CALM", "EXTREME")
+    loop.desk.notices(NOW)
+    assert loop.desk.wait(WAIT_S)  # and here the bot is killed
+    again = Loop(sidecar.url, loop.file)
+    assert [text.split()[0] for text in again.turn()] == ["🐋", "🚨"]
+    assert again.turn() == []
+
+
+def test_what_is_too_old_is_not_told_after_the_start(sidecar, loop):
+    sidecar.whale(1)
+    loop.desk.notices(NOW)
+    assert loop.desk.wait(WAIT_S)
+    again = Loop(sidecar.url, loop.file)
+    assert again.turn(2 * 3_600) == []
+
+
+def test_a_desk_that_a_reload_left_behind_takes_nothing_from_the_new_one(sidecar, loop):
+    """Its pull may end after the new desk's first look, and its events are told by nobody."""
+    new = Loop(sidecar.url, loop.file)
+    assert new.turn() == []
+    sidecar.whale(1)
+    loop.desk.notices(NOW)
+    assert loop.desk.wait(WAIT_S)
+    assert len(new.turn()) == 1
+    assert new.turn() == []
+
+
+def test_without_a_sidecar_the_journal_is_still_told(sidecar, loop):
+    sidecar.whale(1)
+    loop.desk.notices(NOW)
+    assert loop.desk.wait(WAIT_S)
+    sidecar.fault = lambda handler: handler.answer(b"<html>no</html>")
+    assert len(Loop(sidecar.url, loop.file).turn()) == 1
+
+
+def test_who_fails_is_told_apart(sidecar, tmp_path):
+    loop = Loop(sidecar.url, tmp_path / "journal.sqlite", database_timeout_s=0.05)
+    loop.turn()
+    assert loop.desk.problem is None
+    other = sqlite3.connect(loop.file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    loop.turn()
+    assert loop.desk.problem is None
+    other.close()
+    sidecar.fault = lambda handler: handler.answer(b"<html>no</html>")
+    loop.turn()
+    assert loop.desk.problem
+    sidecar.fault = None
+    loop.turn()
+    assert loop.desk.problem is None
 
 
 def test_a_new_folder_of_the_sidecar_tells_nothing_twice(sidecar, loop, tmp_path):
@@ -136,7 +216,7 @@ def test_a_sidecar_that_hangs_is_not_waited_for_and_not_asked_again(sidecar, loo
     loop.clock.now_s = 1.0
     for _ in range(50):
         loop.clock.now_s += 15.0
-        assert loop.desk.messages(NOW) == []  # here a loop that waits would wait for ever
+        assert loop.desk.notices(NOW) == []  # here a loop that waits would wait for ever
     assert loop.desk.is_pulling
     assert len(sidecar.asked) <= 1
     sidecar.released.set()
@@ -189,24 +269,48 @@ def engine(tmp_path, runmode: RunMode, url: str) -> Engine:
     return Engine(strategy, with_overrides(Settings(), {"sidecar.url": url}))
 
 
+def told(one: Engine, now=NOW) -> list[str]:
+    texts: list[str] = []
+    one.tell(now, texts.append)
+    return texts
+
+
 def test_the_engine_of_a_trading_bot_pulls_and_a_backtest_does_not(sidecar, tmp_path, monkeypatch):
     monkeypatch.setenv("SCALP_LAYERS_TOKEN", TOKEN)
     sidecar.whale(1)
-    assert engine(tmp_path, RunMode.BACKTEST, sidecar.url).alerts(NOW) == []
+    assert told(engine(tmp_path, RunMode.BACKTEST, sidecar.url)) == []
     assert sidecar.asked == []
     one = engine(tmp_path, RunMode.DRY_RUN, sidecar.url)
-    one.alerts(NOW)
-    assert one._events.wait(WAIT_S)
-    assert len(one.alerts(NOW)) == 1
+    told(one)
+    assert one.live._events.wait(WAIT_S)
+    assert len(told(one)) == 1
+    assert told(one) == []
     assert journal_path(
         {"user_data_dir": tmp_path, "dry_run": True, "trading_mode": "futures"}
     ).exists()
 
 
-def test_without_a_sidecar_nothing_is_opened(tmp_path):
+def test_what_was_told_without_telegram_is_not_repeated_after_a_restart(
+    sidecar, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SCALP_LAYERS_TOKEN", TOKEN)
+    now = datetime.now(UTC)  # a start looks back from the present instant
+    sidecar.now_ms = int(now.timestamp()) * 1_000
+    sidecar.whale(1)
+    first = engine(tmp_path, RunMode.DRY_RUN, sidecar.url)
+    told(first, now)
+    assert first.live._events.wait(WAIT_S)
+    assert len(told(first, now)) == 1
+    second = engine(tmp_path, RunMode.DRY_RUN, sidecar.url)
+    told(second, now)
+    assert second.live._events.wait(WAIT_S)
+    assert told(second, now) == []
+
+
+def test_without_a_sidecar_nobody_is_asked(tmp_path):
     one = engine(tmp_path, RunMode.DRY_RUN, "")
-    assert one.alerts(NOW) == []
-    assert list(tmp_path.iterdir()) == []
+    assert told(one) == []
+    assert one.live._events is None
 
 
 def test_each_bot_has_a_journal_of_its_own():
@@ -253,8 +357,13 @@ def test_the_strategy_sends_them_and_goes_on_when_it_cannot():
     strategy = ScalpStrategy({"stake_currency": "USDT", "trading_mode": "futures"})
     strategy.dp = Sent()
     begun = []
+
+    def tell(now, send):
+        for text in ("one", "two"):
+            send(text)
+
     strategy.engine = SimpleNamespace(
-        begin_loop=lambda *_: begun.append(1), alerts=lambda now: ["one", "two"], is_trading=True
+        begin_loop=lambda *_: begun.append(1), tell=tell, is_trading=True
     )
     strategy.bot_loop_start(NOW)
     assert strategy.dp.texts == ["one", "two"]
