@@ -78,8 +78,10 @@ class BacktestJournal:
         self._path = journal_path(config)
 
     def write_at_exit(self) -> None:
-        """Write when the program ends; a failure is logged and changes no result."""
-        atexit.register(self._write_safely)
+        """Write when the program ends, unless another backtest has begun by then."""
+        if not _last:
+            atexit.register(_write_last)
+        _last[:] = [self]
 
     def write(self) -> Path:
         """Write the journal and return its file.
@@ -101,7 +103,8 @@ class BacktestJournal:
             journal.close()
         return self._path
 
-    def _write_safely(self) -> None:
+    def write_safely(self) -> None:
+        """Write if anything was decided; a failure is logged and changes no result."""
         try:
             if any(True for _ in self._rooms.log):
                 logger.info("The journal of this backtest: %s", self.write())
@@ -148,6 +151,15 @@ class BacktestJournal:
         )
         for trade in [*LocalTrade.bt_trades, *LocalTrade.bt_trades_open]:
             yield position_record(tracker.state(trade, now), self._bot, now)
+
+
+# Only one is kept: it holds the candles of a whole backtest.
+_last: Final[list[BacktestJournal]] = []
+
+
+def _write_last() -> None:
+    for journal in _last:
+        journal.write_safely()
 
 
 def _ignore(record: Record) -> None:

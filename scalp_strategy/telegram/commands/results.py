@@ -204,7 +204,7 @@ def gate(facts: Facts, words: list[str]) -> Answer:  # noqa: ARG001
     checks = gate_checks(record, rules)
     lines = [bold("🚦 GO-LIVE GATE"), _of_what(facts)]
     lines += [
-        f"{'✅' if check.is_passed else '❌'} {escape(check.name)}: {number(check.value)} "
+        f"{'✅' if check.is_passed else '❌'} {escape(check.name)}: {_short(check.value)} "
         f"(must be {escape(check.sign)} {check.threshold:g})"
         for check in checks
     ]
@@ -216,3 +216,9 @@ def gate(facts: Facts, words: list[str]) -> Answer:  # noqa: ARG001
     failed = sum(not check.is_passed for check in checks)
     verdict = f"FAILS on {failed} of {len(checks)}: do not trade it with money."
     return Answer("\n".join([*lines, bold(verdict if failed else f"PASSES all {len(checks)}.")]))
+
+
+def _short(value: float) -> str:
+    """Return a number or count in as few digits as say it, two behind the point at most."""
+    text = number(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text

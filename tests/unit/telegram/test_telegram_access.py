@@ -67,7 +67,7 @@ def test_every_command_that_reads_answers_admins_and_members_alike(group, comman
     assert group.answer(f"/{command}", MEMBER) != NOT_YOURS
 
 
-@pytest.mark.parametrize("command", ["/count", "/blacklist"])
+@pytest.mark.parametrize("command", ["/count", "/locks"])
 def test_what_the_host_shows_is_shown_to_members(group, command):
     assert group.answer(command, MEMBER) != NOT_YOURS
 
