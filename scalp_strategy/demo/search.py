@@ -16,7 +16,7 @@ from pandas import DataFrame, concat, to_datetime
 from scalp_strategy.confluence import confluence
 from scalp_strategy.entries import entry_columns, stop_columns
 from scalp_strategy.errors import SourceUnavailable
-from scalp_strategy.settings import Settings
+from scalp_strategy.settings import Settings, with_overrides
 from scalp_strategy.technical import lookback, technical_layer
 
 _AHEAD_MINUTES: Final = 30
@@ -25,6 +25,7 @@ _ROWS_PER_CALL: Final = 1_000
 _CANDLE: Final = timedelta(minutes=15)
 _ENTRY_MINUTES: Final = 4  # how long after the bot's start the price must stay near the signal
 _DRIFT_MARGIN: Final = 0.6  # share of the allowed drift that the search accepts
+_SCORE_MARGIN: Final = 2.0  # points for what the past of a setup, unknown to the search, may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ def find_stretch(
     SourceUnavailable
         When no day tried gives one.
     """
-    settings = Settings()
+    threshold = Settings().confluence.medium_threshold + _SCORE_MARGIN
+    settings = with_overrides(Settings(), {"confluence.medium_threshold": threshold})
     for days in range(attempts):
         market.shift(days=-days, minutes=_AHEAD_MINUTES)
         for pair in pairs:
