@@ -7,7 +7,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from freqtrade.enums import RunMode
+from freqtrade.enums import TRADE_MODES, RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.persistence import Order, Trade
 
@@ -22,9 +22,6 @@ from scalp_strategy.signals import SignalKey
 from scalp_strategy.telegram.install import install
 
 logger = logging.getLogger(__name__)
-
-# The host starts its Telegram right after it has loaded the strategy.
-install()
 
 
 class ScalpStrategy(CandlesToSignals):
@@ -51,6 +48,13 @@ class ScalpStrategy(CandlesToSignals):
         "force_exit": "market",
         "stoploss_on_exchange": False,
     }
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        if config.get("runmode") in TRADE_MODES:
+            # The host starts its Telegram right after it has loaded the strategy.
+            install()
+
     # ---- start and loop ----
 
     def bot_start(self, **kwargs: Any) -> None:

@@ -23,13 +23,14 @@ FloatArray: TypeAlias = NDArray[np.float64]
 _UP: Final = "#27ae60"
 _DOWN: Final = "#c0392b"
 _GREY: Final = "#95a5a6"
+_VWAP: Final = "#f39c12"
 _INCHES: Final = (10.0, 6.5)
 _DPI: Final = 110
 _BODY: Final = 4.0
 _TICKS: Final = 6
 _MARGIN: Final = 0.05
 _EMA_COLORS: Final = ("#85c1e9", "#2e86c1", "#8e44ad", "#34495e")
-_LINES: Final = (("vwap", "#f39c12", "-"), ("support", _UP, ":"), ("resistance", _DOWN, ":"))
+_STEPS: Final = (("support", _UP), ("resistance", _DOWN))
 # Fonts are cached in the process and by nobody's thread.
 _lock: Final = threading.Lock()
 
@@ -104,12 +105,18 @@ def _candles(axes: Any, shown: DataFrame) -> None:
 def _averages(axes: Any, shown: DataFrame, settings: Settings) -> None:
     ema = settings.technical.ema
     periods = (ema.fast, ema.medium, ema.slow, ema.long)
-    lines = [
-        (f"ema_{period}", color, "-") for period, color in zip(periods, _EMA_COLORS, strict=True)
-    ]
-    for name, color, style in (*lines, *_LINES):
-        if name in shown and np.isfinite(_column(shown, name)).any():
-            axes.plot(_column(shown, name), color=color, lw=0.9, ls=style, label=name)
+    lines = [(f"ema_{period}", color) for period, color in zip(periods, _EMA_COLORS, strict=True)]
+    for name, color in (*lines, ("vwap", _VWAP)):
+        if _is_known(shown, name):
+            axes.plot(_column(shown, name), color=color, lw=0.9, label=name)
+    for name, color in _STEPS:
+        if _is_known(shown, name):
+            values = _column(shown, name)
+            axes.plot(values, color=color, lw=0.9, ls=":", drawstyle="steps-mid", label=name)
+
+
+def _is_known(shown: DataFrame, name: str) -> bool:
+    return name in shown and bool(np.isfinite(_column(shown, name)).any())
 
 
 def _levels(axes: Any, levels: Levels) -> list[float]:

@@ -17,7 +17,7 @@ from tests.unit.journal import kept
 from tests.unit.journal.databases import KINDS, empty_database, journal_at
 from tests.unit.journal.happenings import AT_MS
 
-KILLS = 12
+KILLS = 5
 READY = -1
 
 
