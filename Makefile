@@ -24,7 +24,7 @@ demo-once: setup ## The same, ends after the first signal and its paper trade
 	$(BIN)/scalp demo --once
 
 test: setup lint ## Everything CI runs: linters, types, import rules, schema, tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 lint: setup ## Linters, types, import rules, schema drift
 	$(BIN)/ruff check .
