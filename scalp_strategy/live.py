@@ -15,7 +15,7 @@ from pandas import DataFrame
 
 from scalp_strategy.account import Account, AccountState, ResumeResult
 from scalp_strategy.admin import AdminQueue
-from scalp_strategy.board import Board, Message, Revision, replay_of, trade_of
+from scalp_strategy.board import Board, Message, Revision, replay_of
 from scalp_strategy.bot_files import bot_name, journal_path, spool_path, state_path
 from scalp_strategy.contract import Side
 from scalp_strategy.decision import DecisionDesk, FollowedSignal
@@ -23,6 +23,7 @@ from scalp_strategy.errors import StoreError
 from scalp_strategy.events import EventDesk, event_desk
 from scalp_strategy.exits import ExitDesk, candle_open
 from scalp_strategy.journal.address import journal_url
+from scalp_strategy.journal.instants import epoch_ms
 from scalp_strategy.journal.keeper import Keeper
 from scalp_strategy.journal.reader import JournalReader
 from scalp_strategy.journal.records import (
@@ -39,11 +40,10 @@ from scalp_strategy.notice import Notice
 from scalp_strategy.outcomes.candles import ExchangeCandles, MemoryCandles
 from scalp_strategy.outcomes.desk import OutcomeDesk, Sources
 from scalp_strategy.outcomes.replay import plan_of
-from scalp_strategy.recording import epoch_ms
 from scalp_strategy.settings import Settings
 from scalp_strategy.signals import Decision, SignalKey, Status
 from scalp_strategy.state_file import AdminRequest, FileStore
-from scalp_strategy.tracking import TradeTracker
+from scalp_strategy.tracking import TradeTracker, trade_of
 from scalp_strategy.trade_state import TradeState
 
 logger = logging.getLogger(__name__)

@@ -7,25 +7,19 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from scalp_strategy.analysed import instant_ns
 from scalp_strategy.evidence import Evidence, LayerEvidence
 from scalp_strategy.fingerprint import code_fingerprint
 from scalp_strategy.journal import MemoryLog
+from scalp_strategy.journal.instants import epoch_ms
 from scalp_strategy.journal.records import BreakerRecord, Record, SignalRecord, SignalWord
 from scalp_strategy.settings import Settings
 from scalp_strategy.signals import Decision, SignalKey, Status, Verdict
 
-_NS_PER_MS: Final = 1_000_000
 _LATER: Final = frozenset({Status.NOT_TAKEN, Status.TAKEN, Status.EXPIRED})
 _KEPT: Final = 1_000
 
 Keep = Callable[[Record], None]
 EvidenceOf = Callable[[SignalKey], Evidence | None]
-
-
-def epoch_ms(moment: datetime) -> int:
-    """Return the epoch milliseconds of a UTC-aware moment."""
-    return instant_ns(moment) // _NS_PER_MS
 
 
 def known(value: float | None) -> float | None:

@@ -6,7 +6,7 @@ rebuilt from the messages of the journal, so a restart repeats nothing.
 
 from scalp_strategy.board.board import Board, Message
 from scalp_strategy.board.health import HealthWatch
-from scalp_strategy.board.kept import replay_of, trade_of
+from scalp_strategy.board.kept import replay_of
 from scalp_strategy.board.messages import Revision, signal_notice_key
 
 __all__ = [
@@ -16,5 +16,4 @@ __all__ = [
     "Revision",
     "replay_of",
     "signal_notice_key",
-    "trade_of",
 ]

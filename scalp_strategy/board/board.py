@@ -9,6 +9,7 @@ from scalp_strategy.board.health import HealthWatch
 from scalp_strategy.board.messages import Revision, SignalMessages, signal_notice_key
 from scalp_strategy.board.vetoes import VetoNotices
 from scalp_strategy.journal.records import MessageRecord, ReplayRecord
+from scalp_strategy.journal.views import DayView
 from scalp_strategy.notice import Notice, NoticeKind
 from scalp_strategy.settings import Settings
 from scalp_strategy.signals import Decision
@@ -19,7 +20,7 @@ from scalp_strategy.telegram.alert_format import (
     resumed,
 )
 from scalp_strategy.telegram.html import Text
-from scalp_strategy.telegram.report_format import Day, daily_report
+from scalp_strategy.telegram.report_format import daily_report
 from scalp_strategy.trade_state import TradeState
 
 # Returns a decision's message, None when it could not be made (who makes it logs why).
@@ -135,7 +136,7 @@ class Board:
             return self._new([_resume(before, now, by)], now)
         return []
 
-    def day_ended(self, day: Day, now: datetime) -> list[Notice]:
+    def day_ended(self, day: DayView, now: datetime) -> list[Notice]:
         """Return the report of a UTC day that is over, unless that is long ago."""
         end = datetime(day.date.year, day.date.month, day.date.day, tzinfo=UTC) + _DAY
         if not self._settings.telegram.daily_report or not end <= now < end + _DAY:

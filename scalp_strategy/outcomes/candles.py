@@ -17,7 +17,8 @@ from pandas import DataFrame
 
 from scalp_strategy.base_rate_desk import Downloaded, Shown
 from scalp_strategy.errors import ConfigError, RateLimited, SourceUnavailable
-from scalp_strategy.outcomes.replay import MINUTE_MS, PRICES, History, epoch_ms, history_of
+from scalp_strategy.journal.instants import epoch_ms
+from scalp_strategy.outcomes.replay import MINUTE_MS, PRICES, History, history_of
 
 logger = logging.getLogger(__name__)
 

@@ -1,15 +1,18 @@
 """Resolves the journal's signals: while trading in the keeper's thread, or a whole backtest's."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from scalp_strategy.contract import Side
 from scalp_strategy.errors import RateLimited, SourceUnavailable, StoreError
 from scalp_strategy.exits import candle_open
+from scalp_strategy.journal.days import SENT
+from scalp_strategy.journal.instants import epoch_ms, moment
 from scalp_strategy.journal.records import Record, ReplayRecord, SignalRecord
+from scalp_strategy.journal.views import SignalRow
 from scalp_strategy.outcomes.candles import MemoryCandles, Timeframe
 from scalp_strategy.outcomes.replay import (
     UNKNOWN,
@@ -17,12 +20,11 @@ from scalp_strategy.outcomes.replay import (
     History,
     Resolved,
     end_of,
-    epoch_ms,
     plan_of,
     resolved,
 )
 from scalp_strategy.settings import Settings
-from scalp_strategy.signals import SignalKey, Status
+from scalp_strategy.signals import SignalKey
 
 logger = logging.getLogger(__name__)
 
@@ -31,47 +33,14 @@ _FIRST_WAIT: Final = timedelta(seconds=60)  # of a pair after a failure; each do
 _LONGEST_WAIT: Final = timedelta(hours=1)
 _PAGE: Final = 1_000  # signals read at a time; more than one candle ever has
 _MOST_PAGES: Final = 10
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# Told to the trader, whatever was said of them later.
-_SENT: Final = frozenset({Status.APPROVED, Status.NOT_TAKEN, Status.TAKEN, Status.EXPIRED})
 _FINE: Final[Timeframe] = "1m"
 _COARSE: Final[Timeframe] = "15m"
-
-
-class JournalledSignal(Protocol):
-    """What is read of a signal of the journal."""
-
-    @property
-    def pair(self) -> str:
-        """The pair."""
-
-    @property
-    def direction(self) -> str:
-        """The side."""
-
-    @property
-    def close_time(self) -> datetime:
-        """Its candle's close, UTC."""
-
-    @property
-    def valid_until(self) -> datetime:
-        """An entry is made before it."""
-
-    @property
-    def status(self) -> str:
-        """A `Status`."""
-
-    @property
-    def plan(self) -> Mapping[str, Any] | None:
-        """Its plan as kept, None without one."""
 
 
 class Reader(Protocol):
     """Gives the signals that have no replayed outcome yet."""
 
-    def unresolved(
-        self, since: datetime, until: datetime, limit: int
-    ) -> Sequence[JournalledSignal]:
+    def unresolved(self, since: datetime, until: datetime, limit: int) -> Sequence[SignalRow]:
         """Return those that closed in [since, until), oldest first."""
 
 
@@ -171,7 +140,7 @@ class OutcomeDesk:
     def _since(self, now: datetime) -> datetime:
         return now - timedelta(days=self._settings.journal.resolve_days)
 
-    def _pages(self, now: datetime) -> Iterator[Sequence[JournalledSignal]]:
+    def _pages(self, now: datetime) -> Iterator[Sequence[SignalRow]]:
         since = self._since(now)
         until = now if self._settings.signals_only else now - self._span(now)
         for _ in range(_MOST_PAGES):
@@ -184,7 +153,7 @@ class OutcomeDesk:
     def _span(self, now: datetime) -> timedelta:
         return end_of(now, self._settings.risk) - now
 
-    def _resolve(self, pair: str, signals: list[JournalledSignal], now: datetime) -> None:
+    def _resolve(self, pair: str, signals: list[SignalRow], now: datetime) -> None:
         waiting = []
         for signal in signals:
             key = SignalKey(pair, _side(signal.direction), signal.close_time)
@@ -200,10 +169,10 @@ class OutcomeDesk:
         if due and self._may_ask(pair, now):
             self._ask(pair, due, now)
 
-    def _is_early(self, signal: JournalledSignal, now: datetime) -> bool:
+    def _is_early(self, signal: SignalRow, now: datetime) -> bool:
         """Whether it waits for its end, and nobody was told of it."""
         is_over = signal.close_time + self._span(now) <= now
-        return not is_over and signal.status not in _SENT
+        return not is_over and signal.status not in SENT
 
     def _due(self, pair: str, waiting: list[Asked], now: datetime) -> list[Asked]:
         span = self._span(now)
@@ -361,7 +330,7 @@ def _outcome(
 
 
 def _key_of(record: SignalRecord) -> SignalKey:
-    close_time = _EPOCH + timedelta(milliseconds=record.close_ms)
+    close_time = moment(record.close_ms)
     return SignalKey(record.pair, _side(record.side), close_time)
 
 
@@ -369,9 +338,9 @@ def _side(name: str) -> Side:
     return "short" if name == "short" else "long"
 
 
-def _by_pair(signals: Iterable[JournalledSignal]) -> dict[str, list[JournalledSignal]]:
+def _by_pair(signals: Iterable[SignalRow]) -> dict[str, list[SignalRow]]:
     """Return signals by pair, the pair with the oldest first."""
-    by_pair: dict[str, list[JournalledSignal]] = {}
+    by_pair: dict[str, list[SignalRow]] = {}
     for signal in signals:
         by_pair.setdefault(signal.pair, []).append(signal)
     return by_pair

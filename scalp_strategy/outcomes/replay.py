@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from scalp_strategy.analysed import CANDLE_MINUTES, instant_ns
+from scalp_strategy.analysed import CANDLE_MINUTES
 from scalp_strategy.contract import Side
 from scalp_strategy.errors import ContractViolation, PayloadError
+from scalp_strategy.journal.instants import epoch_ms
 from scalp_strategy.risk import (
     LEG_TAGS,
     Candles,
@@ -148,11 +149,6 @@ class Resolved:
 
 # A signal that nobody can play: it has no plan, or its candles are missing for good.
 UNKNOWN: Final = Resolved("other")
-
-
-def epoch_ms(moment: datetime) -> int:
-    """Return the epoch milliseconds of an aware moment."""
-    return instant_ns(moment) // _NS_PER_MS
 
 
 def end_of(close_time: datetime, settings: RiskSettings) -> datetime:

@@ -1,84 +1,15 @@
 """The daily report (specification 10.4; pure)."""
 
 import math
-from datetime import date
-from typing import Protocol
 
+from scalp_strategy.journal.views import DayView
 from scalp_strategy.telegram.alert_format import RULE
 from scalp_strategy.telegram.html import Text, bold, escape, italic, message
 
 UNKNOWN = "n/a"
 
 
-class Day(Protocol):
-    """What is read of a day of the journal (table daily_performance); percent where named so."""
-
-    @property
-    def date(self) -> date:
-        """The UTC day."""
-
-    @property
-    def total_signals(self) -> int:
-        """Signals that reached a tier."""
-
-    @property
-    def signals_sent(self) -> int:
-        """Those that were sent."""
-
-    @property
-    def signals_blocked(self) -> int:
-        """Those that a breaker vetoed."""
-
-    @property
-    def wins(self) -> int:
-        """Results above 0, after costs."""
-
-    @property
-    def losses(self) -> int:
-        """The others."""
-
-    @property
-    def win_rate(self) -> float | None:
-        """Share of wins, percent."""
-
-    @property
-    def total_pnl(self) -> float:
-        """After fees and funding, quote currency."""
-
-    @property
-    def total_pnl_pct(self) -> float | None:
-        """The same in percent of the equity at the start."""
-
-    @property
-    def max_drawdown_pct(self) -> float | None:
-        """Largest loss since the start of the day, percent of that equity."""
-
-    @property
-    def avg_rr_achieved(self) -> float | None:
-        """Average winner over average loser, in R."""
-
-    @property
-    def best_trade_pnl(self) -> float | None:
-        """Percent of the position's value."""
-
-    @property
-    def worst_trade_pnl(self) -> float | None:
-        """Percent of the position's value."""
-
-    @property
-    def breaker_activations(self) -> int:
-        """How often breakers acted."""
-
-    @property
-    def start_equity(self) -> float | None:
-        """Equity at 00:00 UTC."""
-
-    @property
-    def end_equity(self) -> float | None:
-        """Equity at the end."""
-
-
-def daily_report(day: Day) -> Text:
+def daily_report(day: DayView) -> Text:
     """Return the report of a UTC day; what is unknown reads "n/a"."""
     blocked = f"blocked by breakers: {day.signals_blocked}"
     return message(
@@ -100,7 +31,7 @@ def daily_report(day: Day) -> Text:
     )
 
 
-def _plain_words(day: Day) -> list[str]:
+def _plain_words(day: DayView) -> list[str]:
     """Say what the numbers mean where one would rather not look."""
     if not day.wins + day.losses:
         if day.signals_sent:

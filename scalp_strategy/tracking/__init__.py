@@ -4,16 +4,16 @@ A trade is looked at while it is open, and once more when it is gone: closed, or
 what the host does with a trade whose entry was cancelled unfilled.
 """
 
-from scalp_strategy.tracking.record import KnownPosition, position_record
+from scalp_strategy.tracking.record import position_record, trade_of
 from scalp_strategy.tracking.state import TrackedTrade, signal_key, trade_state
 from scalp_strategy.tracking.tracker import Exits, TradeTracker
 
 __all__ = [
     "Exits",
-    "KnownPosition",
     "TrackedTrade",
     "TradeTracker",
     "position_record",
     "signal_key",
+    "trade_of",
     "trade_state",
 ]

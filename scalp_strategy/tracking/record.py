@@ -1,17 +1,17 @@
 """Trades as records of the journal, and back."""
 
 import math
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, cast, get_args
 
 from scalp_strategy.contract import Side
+from scalp_strategy.journal.instants import epoch_ms, moment
 from scalp_strategy.journal.records import PositionRecord
-from scalp_strategy.recording import epoch_ms, known
+from scalp_strategy.journal.views import PositionView
+from scalp_strategy.recording import known
 from scalp_strategy.signals import SignalKey
-from scalp_strategy.trade_state import Fill, TradeState
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+from scalp_strategy.trade_state import Fill, Outcome, TradeState
 
 
 def position_record(state: TradeState, bot: str, at: datetime) -> PositionRecord:
@@ -58,64 +58,8 @@ def _fill_document(fill: Fill) -> dict[str, Any]:
     }
 
 
-class KnownPosition(Protocol):
-    """What is read of a position of the journal."""
-
-    @property
-    def trade_id(self) -> int:
-        """The host's number of the trade."""
-
-    @property
-    def pair(self) -> str:
-        """The pair."""
-
-    @property
-    def direction(self) -> str:
-        """The side."""
-
-    @property
-    def close_time(self) -> datetime:
-        """Close of the signal's candle, UTC."""
-
-    @property
-    def opened_at(self) -> datetime:
-        """When the host made the trade, UTC."""
-
-    @property
-    def entry_price(self) -> float:
-        """Average fill, or the order's price."""
-
-    @property
-    def amount(self) -> float:
-        """What was bought or sold at the entry."""
-
-    @property
-    def leverage(self) -> float:
-        """Leverage."""
-
-    @property
-    def stop_loss(self) -> float | None:
-        """The stop last seen."""
-
-    @property
-    def profit(self) -> float:
-        """Realised when last seen."""
-
-    @property
-    def risk(self) -> float | None:
-        """Money at risk at the entry."""
-
-    @property
-    def fills(self) -> Iterable[Mapping[str, Any]]:
-        """The exits that were known, as `position_record` writes them."""
-
-    @property
-    def outcome(self) -> str | None:
-        """How it ended, None while it has not."""
-
-
-def remembered(view: KnownPosition) -> TradeState:
-    """Return a trade as the journal last saw it."""
+def trade_of(view: PositionView) -> TradeState:
+    """Return a trade as the journal keeps it; the inverse of `position_record`."""
     side: Side = "short" if view.direction == "short" else "long"
     return TradeState(
         key=SignalKey(view.pair, side, view.close_time),
@@ -123,17 +67,29 @@ def remembered(view: KnownPosition) -> TradeState:
         opened_at=view.opened_at,
         entry_price=view.entry_price,
         amount=view.amount,
-        stop=math.nan if view.stop_loss is None else view.stop_loss,
-        price=math.nan,
+        stop=_or_nan(view.stop_loss),
+        price=_or_nan(view.current_price),
         profit=view.profit,
-        unrealised=0.0,
-        risk=math.nan if view.risk is None else view.risk,
+        unrealised=view.unrealized_pnl,
+        risk=_or_nan(view.risk),
         stake=view.entry_price * view.amount / view.leverage,
         leverage=view.leverage,
         fills=tuple(_fill(document) for document in view.fills),
+        closed_at=view.closed_at,
+        outcome=_outcome(view.outcome),
     )
 
 
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _outcome(word: str | None) -> Outcome | None:
+    if word is None:
+        return None
+    return cast(Outcome, word) if word in get_args(Outcome) else "other"
+
+
 def _fill(document: Mapping[str, Any]) -> Fill:
-    at = _EPOCH + timedelta(milliseconds=document["at_ms"])
+    at = moment(document["at_ms"])
     return Fill(document["tag"], document["price"], document["amount"], at)

@@ -11,9 +11,10 @@ from sqlalchemy import or_
 
 from scalp_strategy.exits import HostTrade, candle_open
 from scalp_strategy.journal.records import Record
+from scalp_strategy.journal.views import PositionView
 from scalp_strategy.risk import Leg, TradePlan
 from scalp_strategy.setting_groups.journal import JournalSettings
-from scalp_strategy.tracking.record import KnownPosition, position_record, remembered
+from scalp_strategy.tracking.record import position_record, trade_of
 from scalp_strategy.tracking.state import trade_state
 from scalp_strategy.trade_state import Outcome, TradeState
 
@@ -84,7 +85,7 @@ class TradeTracker:
         self._ended: set[TrackedKey] = set()
         self._newest: int | None = None
 
-    def begin(self, known: Iterable[KnownPosition]) -> None:
+    def begin(self, known: Iterable[PositionView]) -> None:
         """Take over what the journal knows, before the first look after a start.
 
         Parameters
@@ -96,7 +97,7 @@ class TradeTracker:
         for view in known:
             key = TrackedKey(view.trade_id, _as_kept(view.opened_at))
             if view.outcome is None:
-                self._seen[key] = _Seen(remembered(view))
+                self._seen[key] = _Seen(replace(trade_of(view), price=math.nan, unrealised=0.0))
             else:
                 self._ended.add(key)
 

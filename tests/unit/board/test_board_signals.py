@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from scalp_strategy.board import Board, replay_of, signal_notice_key, trade_of
+from scalp_strategy.board import Board, replay_of, signal_notice_key
 from scalp_strategy.journal.records import MessageRecord, ReplayRecord
 from scalp_strategy.notice import NOTICE_KEY_LENGTH
 from scalp_strategy.settings import Settings, with_overrides
 from scalp_strategy.signals import SignalKey, Status
 from scalp_strategy.telegram.html import message
-from scalp_strategy.tracking import position_record
+from scalp_strategy.tracking import position_record, trade_of
 from tests.support.messages import CLOSE, KEY, PAIR, decision, fill, trade, veto
 
 NOW = CLOSE + timedelta(seconds=5)

@@ -562,6 +562,9 @@ class View:
     risk: float | None = 15.0
     fills: tuple = ()
     outcome: str | None = None
+    current_price: float | None = None
+    unrealized_pnl: float = 0.0
+    closed_at: object = None
 
 
 def test_what_closed_while_the_bot_was_down_is_noticed():
