@@ -64,7 +64,6 @@ class Engine:
 
     def __init__(self, strategy: Any, settings: Settings) -> None:
         self._strategy = strategy
-        self._settings = settings
         self.is_trading = strategy.dp.runmode in TRADE_MODES
         self.live = Live(strategy, settings, os.environ) if self.is_trading else None
         self._served = live_source(settings, os.environ) if self.is_trading else None

@@ -138,6 +138,9 @@ class Live:
             # Trading goes on: what the journal knows is told and recorded twice at worst.
             logger.warning("The journal cannot be read; the start does without it: %s", error)
             self._tracker.begin(())
+        except Exception:
+            logger.exception("The journal is not understood; the start does without it.")
+            self._tracker.begin(())
         self._said += self.board.account_changed(AccountState(), rooms.account.state, now)
 
     def _restore(self, now: datetime) -> None:
@@ -247,18 +250,19 @@ class Live:
             self._said += self._events.notices(now)
             self._said += self.board.health("sidecar", self._events.problem, now)
         self._said += self.board.health("journal", self.keeper.problem, now)
-        said, self._said = self._said, []
-        revised, self._revised = self._revised, []
-        for notice in said:
+        courier = self.courier
+        while self._said:
+            notice = self._said.pop(0)
             self._own_texts.append(notice.plain)
-            send(notice.plain)
-            if self.courier is not None:
-                self.courier.post(notice)
+            if courier is not None:
+                courier.post(notice)
             else:
                 self.keeper.record(_told(notice, self.bot, now))
-        if self.courier is not None:
+            send(notice.plain)
+        revised, self._revised = self._revised, []
+        if courier is not None:
             for key, html in revised:
-                self.courier.revise(key, html)
+                courier.revise(key, html)
 
     def owns_message(self, text: str) -> bool:
         """Whether a text that the host hands on is one that the courier brings."""

@@ -1,6 +1,7 @@
 """Decisions as records of the journal."""
 
 import json
+import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -14,6 +15,8 @@ from scalp_strategy.journal.instants import epoch_ms
 from scalp_strategy.journal.records import BreakerRecord, Record, SignalRecord, SignalWord
 from scalp_strategy.settings import Settings
 from scalp_strategy.signals import Decision, SignalKey, Status, Verdict
+
+logger = logging.getLogger(__name__)
 
 _LATER: Final = frozenset({Status.NOT_TAKEN, Status.TAKEN, Status.EXPIRED})
 _KEPT: Final = 1_000
@@ -200,17 +203,31 @@ class JournalLog:
         self._memory = MemoryLog(_KEPT)
 
     def record(self, decision: Decision) -> None:
-        """Keep a decision, or its later word."""
+        """Keep a decision, or its later word; what fails here must not undo what was decided."""
         self._memory.record(decision)
+        try:
+            self._write(decision)
+        except Exception:
+            logger.exception("%s: the decision is not journalled.", decision.candidate.pair)
+
+    def _write(self, decision: Decision) -> None:
         now = self._clock()
         if decision.status in _LATER:
             self._keep(later_word(decision, self._bot, now))
             self._heard(decision)
             return
-        evidence = self._evidence(decision.candidate.key)
+        evidence = self._evidence_of(decision)
         self._keep(signal_record(decision, evidence, self._bot, now, self._settings()))
         for record in breaker_records(decision, self._bot, now):
             self._keep(record)
+
+    def _evidence_of(self, decision: Decision) -> Evidence | None:
+        """Return what the layers said; a decision is journalled without it rather than not."""
+        try:
+            return self._evidence(decision.candidate.key)
+        except Exception:
+            logger.exception("%s: what the layers said is lost.", decision.candidate.pair)
+            return None
 
     def clear(self) -> None:
         """Forget what is in memory; the journal keeps it."""

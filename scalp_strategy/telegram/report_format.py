@@ -11,7 +11,7 @@ UNKNOWN = "n/a"
 
 def daily_report(day: DayView) -> Text:
     """Return the report of a UTC day; what is unknown reads "n/a"."""
-    blocked = f"blocked by breakers: {day.signals_blocked}"
+    blocked = f"vetoed or refused: {day.signals_blocked}"
     return message(
         [
             bold(f"📊 DAILY REPORT — {day.date.isoformat()}"),

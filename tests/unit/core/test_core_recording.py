@@ -136,3 +136,19 @@ def test_the_log_records_a_judgement_once_and_then_words():
     ]
     assert [one.status for one in log] == [Status.TAKEN]
     assert [one.status for one in heard] == [Status.NOT_TAKEN, Status.TAKEN]
+
+
+def test_what_fails_in_the_journal_does_not_undo_a_decision():
+    """The desk latches one decision after another; none may be lost for a record."""
+    _, decision = seen()
+    kept = []
+
+    def no_evidence(key):
+        raise KeyError("a column is gone")
+
+    log = JournalLog(kept.append, BOT, no_evidence, Settings, lambda: CLOSE, kept.clear)
+    log.record(decision)
+    (record,) = kept
+    assert (record.status, record.layers) == ("approved", {})
+    log.record(replace(decision, status=Status.TAKEN))  # `clear` takes no decision: it raises
+    assert [one.status for one in log] == [Status.TAKEN]

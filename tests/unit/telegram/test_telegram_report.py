@@ -10,7 +10,7 @@ def test_the_report_of_a_day():
     assert checked(daily_report(DayOfJournal())).plain.splitlines() == [
         "📊 DAILY REPORT — 2026-03-02",
         "━━━━━━━━━━━━━━━━━━━",
-        "Signals Sent: 9 (of 14; blocked by breakers: 3)",
+        "Signals Sent: 9 (of 14; vetoed or refused: 3)",
         "Wins: 4 | Losses: 3",
         "Win Rate: 57.1%",
         "Total P&L: +1.23% (+123.46)",
