@@ -3,38 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from scalp_strategy.contract import TIER_HIGH, TIER_MEDIUM
+from scalp_strategy.contract import TIER_MEDIUM
 from scalp_strategy.errors import ContractViolation
 from scalp_strategy.telegram.signal_format import (
     LayerText,
     PastText,
-    SignalText,
     format_signal,
 )
+from tests.support import messages
 
-SIGNAL = SignalText(
-    side="long",
-    pair="SOL/USDT:USDT",
-    tier=TIER_HIGH,
-    score=84.0,
-    price=150.0,
-    stop=148.65,
-    targets=(152.025, 153.375, 155.4),
-    price_tick=0.01,
-    sl_pct=0.9,
-    rr_ratio=2.5,
-    size_pct=83.333333,
-    risk_usd=75.0,
-    cost_r=1 / 3,
-    coverage=0.78,
-    technical=LayerText(88.4, ("EMA stack 9 > 21 > 50", "RSI 34 rising", "not shown")),
-    orderflow=LayerText(71.5, ("bids 1.8x asks", "buyers 62 %")),
-    onchain=LayerText(64.0, ("$12M left exchanges", "not shown")),
-    sentiment=LayerText(55.0, ("fear & greed 38",)),
-    base_rate=LayerText(58.0),
-    win_rate_pct=57.6,
-    regime="RISK_ON",
-)
+SIGNAL = replace(messages.SIGNAL, past=None, notes=None, leverage=1.0)
 
 MESSAGE = """\
 🟢 LONG — SOL/USDT:USDT 🔥
