@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
+import msgspec
 from pandas import DataFrame
 
 from scalp_strategy.account import Account, AccountState, ResumeResult
@@ -40,6 +41,7 @@ from scalp_strategy.notice import Notice
 from scalp_strategy.outcomes.candles import ExchangeCandles, MemoryCandles
 from scalp_strategy.outcomes.desk import OutcomeDesk, Sources
 from scalp_strategy.outcomes.replay import plan_of
+from scalp_strategy.recording import message_record
 from scalp_strategy.settings import Settings
 from scalp_strategy.signals import Decision, SignalKey, Status
 from scalp_strategy.state_file import AdminRequest, FileStore
@@ -354,21 +356,9 @@ class Live:
 
 def _told(notice: Notice, bot: str, now: datetime) -> MessageRecord:
     """Return the record of a notice that only the host's own ways bring: it is not repeated."""
-    signal = notice.signal
-    return MessageRecord(
-        bot=bot,
-        key=notice.key,
-        channel=_HOST,
-        kind=notice.kind,
-        revision=0,
-        at_ms=epoch_ms(notice.at),
-        status="sent",
-        html=notice.html,
-        shown=notice.html,
-        sent_ms=epoch_ms(now),
-        pair=signal.pair if signal else "",
-        side=signal.side if signal else "",
-        close_ms=epoch_ms(signal.close_time) if signal else 0,
+    record = message_record(notice, bot, _HOST)
+    return msgspec.structs.replace(
+        record, status="sent", shown=notice.html, sent_ms=epoch_ms(now), expires_ms=None
     )
 
 

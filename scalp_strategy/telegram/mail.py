@@ -11,9 +11,9 @@ from telegram.constants import ParseMode
 from scalp_strategy.journal.instants import epoch_ms
 from scalp_strategy.journal.records import MessageRecord
 from scalp_strategy.notice import Notice
+from scalp_strategy.recording import QUEUED, message_record
 from scalp_strategy.telegram.split import parts_of, sendable, without_markup
 
-QUEUED: Final = "queued"
 SENT: Final = "sent"
 EXPIRED: Final = "expired"
 FAILED: Final = "failed"
@@ -182,19 +182,5 @@ class HostMail:
 
 def queued_record(notice: Notice, bot: str, channel: str, chat_id: str) -> MessageRecord:
     """Return the first record of a notice on a channel."""
-    signal = notice.signal
-    return MessageRecord(
-        bot=bot,
-        key=notice.key,
-        channel=channel,
-        kind=notice.kind,
-        revision=0,
-        at_ms=epoch_ms(notice.at),
-        status=QUEUED,
-        html=sendable(notice.html),
-        expires_ms=None if notice.expires_at is None else epoch_ms(notice.expires_at),
-        chat_id=chat_id,
-        pair=signal.pair if signal else "",
-        side=signal.side if signal else "",
-        close_ms=epoch_ms(signal.close_time) if signal else 0,
-    )
+    record = message_record(notice, bot, channel, chat_id)
+    return msgspec.structs.replace(record, html=sendable(notice.html))

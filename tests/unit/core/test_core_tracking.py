@@ -567,6 +567,14 @@ class View:
     closed_at: object = None
 
 
+def test_a_trade_is_known_again_by_the_milliseconds_that_the_journal_keeps():
+    ordered = CLOSE + timedelta(seconds=1, microseconds=234_567)
+    trade = opened(at=ordered)
+    view = rooms(price=100.0)
+    view.tracker.begin([View(trade.id, opened_at=CLOSE + timedelta(seconds=1, milliseconds=234))])
+    assert [state.outcome for state in view.look()] == [None]
+
+
 def test_what_closed_while_the_bot_was_down_is_noticed():
     trade = opened()
     left(trade, "stop_loss", 10.0, 98.5, at=LATER)
