@@ -36,12 +36,12 @@ from scalp_strategy.journal.records import (
 )
 from scalp_strategy.journal.spool import Spool
 from scalp_strategy.journal.store import Journal
+from scalp_strategy.journal.told import message_record
 from scalp_strategy.journal.views import DayView, SignalRow
 from scalp_strategy.notice import Notice
 from scalp_strategy.outcomes.candles import ExchangeCandles, MemoryCandles
 from scalp_strategy.outcomes.desk import OutcomeDesk, Sources
 from scalp_strategy.outcomes.replay import plan_of
-from scalp_strategy.recording import message_record
 from scalp_strategy.settings import Settings
 from scalp_strategy.signals import Decision, SignalKey, Status
 from scalp_strategy.state_file import AdminRequest, FileStore

@@ -14,18 +14,15 @@ from scalp_strategy.journal import MemoryLog
 from scalp_strategy.journal.instants import epoch_ms
 from scalp_strategy.journal.records import (
     BreakerRecord,
-    MessageRecord,
     Record,
     SignalRecord,
     SignalWord,
 )
-from scalp_strategy.notice import Notice
 from scalp_strategy.settings import Settings
 from scalp_strategy.signals import Decision, SignalKey, Status, Verdict
 
 logger = logging.getLogger(__name__)
 
-QUEUED: Final = "queued"  # a message's status
 _LATER: Final = frozenset({Status.NOT_TAKEN, Status.TAKEN, Status.EXPIRED})
 _KEPT: Final = 1_000
 
@@ -117,26 +114,6 @@ def breaker_records(decision: Decision, bot: str, now: datetime) -> list[Breaker
         for verdict in decision.verdicts
         if (action := _action(verdict)) is not None
     ]
-
-
-def message_record(notice: Notice, bot: str, channel: str, chat_id: str = "") -> MessageRecord:
-    """Return the first record of a notice on a channel: it waits to be brought."""
-    signal = notice.signal
-    return MessageRecord(
-        bot=bot,
-        key=notice.key,
-        channel=channel,
-        kind=notice.kind,
-        revision=0,
-        at_ms=epoch_ms(notice.at),
-        status=QUEUED,
-        html=notice.html,
-        expires_ms=None if notice.expires_at is None else epoch_ms(notice.expires_at),
-        chat_id=chat_id,
-        pair=signal.pair if signal else "",
-        side=signal.side if signal else "",
-        close_ms=epoch_ms(signal.close_time) if signal else 0,
-    )
 
 
 def _action(verdict: Verdict) -> str | None:

@@ -10,8 +10,8 @@ from telegram.constants import ParseMode
 
 from scalp_strategy.journal.instants import epoch_ms
 from scalp_strategy.journal.records import MessageRecord
+from scalp_strategy.journal.told import QUEUED, message_record
 from scalp_strategy.notice import Notice
-from scalp_strategy.recording import QUEUED, message_record
 from scalp_strategy.telegram.split import parts_of, sendable, without_markup
 
 SENT: Final = "sent"

@@ -312,7 +312,7 @@ def test_the_same_breakers_act_in_hyperopt(space):
     begin, end = (str(int(moment.timestamp())) for moment in span)
     done = space.run(
         "hyperopt",
-        *("--hyperopt-loss", "ScalpHyperOptLoss", "--spaces", "indicators", "--epochs", "3"),
+        *("--hyperopt-loss", "ScalpHyperOptLoss", "--spaces", "indicators", "--epochs", "2"),
         *("-j", "2", "--random-state", "5", "--min-trades", "1", "--timeframe-detail", "1m"),
         *("--timerange", f"{begin}-{end}"),
         overlay=strict,
