@@ -125,7 +125,8 @@ class Answers:
     def layers(self, pair: str) -> dict[str, Any]:
         """Return what the layers say of a pair now, as the strategy would combine it."""
         now = self._now_ms()
-        known = [*self._timeline.as_of(pair, now), *self._timeline.as_of(MARKET_WIDE, now)]
+        words = self._timeline.last_words
+        known = [*words(pair, None, now), *words(MARKET_WIDE, None, now)]
         scores = ((rules.layer, combine(known, rules, now)) for rules in self._rules)
         return {
             layer: {

@@ -5,7 +5,7 @@ from typing import Final
 from external_layers.store.archive_reader import ArchiveReader
 from external_layers.timeline import Timeline, floor_close
 from scalp_strategy.contract import CANDLE_MS
-from scalp_strategy.setting_groups.layer_rules import horizon_ms, rules_of
+from scalp_strategy.setting_groups.layer_rules import rules_of
 from scalp_strategy.settings import Settings
 
 _MS_PER_S: Final = 1_000
@@ -28,6 +28,6 @@ def remember(timeline: Timeline, reader: ArchiveReader, settings: Settings, now_
     for rules in rules_of(settings):
         if rules.layer not in kept:
             continue
-        timeline.add(reader.as_of(rules.layer, None, first, horizon_ms(rules, settings)))
+        timeline.add(reader.as_of(rules.layer, None, first, rules.horizon_ms))
         for at in (*range(first + CANDLE_MS, close + 1, CANDLE_MS), now_ms):
             timeline.add(reader.as_of(rules.layer, None, at, CANDLE_MS))

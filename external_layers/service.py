@@ -268,7 +268,7 @@ class Sidecar:
             one
             for pair in pairs
             for at in (floor_close(now), now)
-            for one in self.timeline.as_of(pair, at)
+            for one in self.timeline.last_words(pair, None, at)
         ]
         await self.mirror.put(known, watches.values())
         refresh_s = self.settings.scanner.refresh_s

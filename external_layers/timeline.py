@@ -1,12 +1,12 @@
 """What was known at each 15m close: the components at hand, and the body of an answer.
 
-Between the last close and now every published component is kept; of the time before only what was
-known at each close, which is what a backtest sees too. A body is encoded once for each pair, span
-and state of its candles, and joined from there on.
+Between the last close and now every published component is kept; of the time before only what
+counted at each close, the last word and the last known one, which is what a backtest sees too. A
+body is encoded once for each pair, span and state of its candles, and joined from there on.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -66,24 +66,29 @@ class Timeline:
                 by_key[key] = _pruned(rows, close, close - self._history_ms)
 
     def as_of(self, pair: str, at_ms: int) -> list[Component]:
-        """Return the components of a pair known at an instant, the newest of each."""
+        """Return the components of a pair at an instant, the newest of each."""
         found = (_last(rows, at_ms) for rows in self._rows.get(pair, {}).values())
         return [one for one in found if one is not None]
 
-    def known_at_closes(self, pair: str, since_ms: int | None, at_ms: int) -> list[Component]:
-        """Return the components known at each close in (since, at] and at `at`, each once."""
-        if since_ms is None:
-            return self.as_of(pair, at_ms)
-        first = max(since_ms, at_ms - self._history_ms)
-        earlier = range(floor_close(first) + CANDLE_MS, at_ms, CANDLE_MS)
-        if not earlier:
-            return self.as_of(pair, at_ms)
-        instants = [*earlier, at_ms]
+    def last_words(self, pair: str, since_ms: int | None, at_ms: int) -> list[Component]:
+        """Return what counts at each close in (since, at] and at `at`, each component once.
+
+        Of each name that is the newest, and the newest that is known: what a component said last is
+        remembered when it turns silent.
+        """
+        instants = [*self._closes(since_ms, at_ms), at_ms]
         found: list[Component] = []
         for rows in self._rows.get(pair, {}).values():
-            known = (_last(rows, instant) for instant in instants)
-            found += {id(one): one for one in known if one is not None}.values()
+            words = {id(one) for instant in instants for one in _last_words(rows, instant)}
+            # In their order: of two that were known at the same instant the later one is the last.
+            found += [one for one in rows if id(one) in words]
         return found
+
+    def _closes(self, since_ms: int | None, at_ms: int) -> range:
+        if since_ms is None:
+            return range(0)
+        first = max(since_ms, at_ms - self._history_ms)
+        return range(floor_close(first) + CANDLE_MS, at_ms, CANDLE_MS)
 
     def fragment(
         self,
@@ -115,7 +120,7 @@ class Timeline:
             timeframe: shelf.closed_between(since or 0, at)[-candle_rows:]
             for timeframe, shelf in shelves.items()
         }
-        rows = [to_wire(one) for one in self.known_at_closes(pair, since, at)]
+        rows = [to_wire(one) for one in self.last_words(pair, since, at)]
         body = orjson.dumps({"components": rows, "candles": candles})
         if since is not None and at - since <= _SHORT_SPAN_MS:
             self._keep(key, state, body)
@@ -134,12 +139,27 @@ def _last(rows: Sequence[Component], at_ms: int) -> Component | None:
     return None
 
 
+def _last_words(rows: Sequence[Component], at_ms: int) -> Iterator[Component]:
+    """Give the last row by an instant and, where that is unknown, the last known one before it."""
+    is_first = True
+    for one in reversed(rows):
+        if one.available_at_ms <= at_ms and (is_first or one.is_known):
+            yield one
+            is_first = False
+            if one.is_known:
+                return
+
+
 def _pruned(rows: list[Component], close_ms: int, oldest_ms: int) -> list[Component]:
-    """Keep the newest row, those since the last close, and what was known at an earlier close."""
-    kept = []
+    """Keep the rows since the last close, and the last words of now and of each earlier close."""
+    known = [one for one in rows if one.is_known]
+    counted = {id(one) for each in (rows, known) for one in _counted(each, oldest_ms)}
+    return [one for one in rows if one.available_at_ms > close_ms or id(one) in counted]
+
+
+def _counted(rows: Sequence[Component], oldest_ms: int) -> Iterator[Component]:
     for one, following in pairwise(rows):
         last_close = floor_close(following.available_at_ms - 1)
-        was_known_at_close = last_close >= max(one.available_at_ms, oldest_ms)
-        if one.available_at_ms > close_ms or was_known_at_close:
-            kept.append(one)
-    return [*kept, rows[-1]]
+        if last_close >= max(one.available_at_ms, oldest_ms):
+            yield one
+    yield from rows[-1:]

@@ -1,11 +1,14 @@
 """Five layers of evidence become one score per side, a direction and a tier.
 
-For a side, ``score = min(100, factor * sum(w_i * e_i))`` with the effective score of layer i
+For a side, ``score = min(100, factor * sum(w_i * e_i))`` with the effective score of layer i. That
+of a layer made of aged components is its score: each component's support has faded there already
+(see `contract.combine`). Of the technical and the base-rate layer
 
 - ``e = 50 + r * (s - 50)`` for support (s > 50): it fades with reliability r;
 - ``e = s`` for opposition (s <= 50): it does not;
-- ``e = min(50, last score)`` while the layer is silent for at most `opposition_max_age_s`, then 50;
-- ``e = 50`` for a layer that never spoke.
+- ``e = min(50, last score)`` while the layer is silent for at most `opposition_max_age_s`, then 50.
+
+A layer that never spoke, or is forgotten, counts as 50.
 
 So losing support can never raise a score, and a layer that goes silent says no more for a side than
 its last word did, for as long as that counts. Opposition that was never heard, or is older than
@@ -21,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from pandas import DataFrame
 
 from scalp_strategy.contract import (
+    COMPONENT_LAYERS,
     LAYERS,
     LONG,
     NEUTRAL,
@@ -83,8 +87,12 @@ def confluence(frame: DataFrame, settings: Settings | None = None) -> DataFrame:
     for name in LAYERS:
         weight: float = getattr(settings.confluence.weights, name)
         layer = _layer(frame, name)
-        long += weight * _effective(layer.long, layer, dates, max_age_ns)
-        short += weight * _effective(layer.short, layer, dates, max_age_ns)
+        if name in COMPONENT_LAYERS:
+            long += weight * _or_neutral(layer.long)
+            short += weight * _or_neutral(layer.short)
+        else:
+            long += weight * _effective(layer.long, layer, dates, max_age_ns)
+            short += weight * _effective(layer.short, layer, dates, max_age_ns)
         coverage += weight * layer.reliability
     factor_long, factor_short = _regime_factors(frame, dates, settings)
     return _decide_columns(
@@ -116,6 +124,10 @@ def _layer(frame: DataFrame, name: str) -> _Layer:
     reliability = _column(frame, layer_column(name, "reliability"))
     is_known = np.isfinite(long) & np.isfinite(short) & (reliability > 0)
     return _Layer(long, short, np.where(is_known, np.minimum(reliability, 1.0), 0.0), is_known)
+
+
+def _or_neutral(score: Floats) -> Floats:
+    return np.where(np.isfinite(score), score, NEUTRAL_SCORE)
 
 
 def _effective(score: Floats, layer: _Layer, dates: NDArray[np.int64], max_age_ns: int) -> Floats:

@@ -8,13 +8,12 @@ from typing import Any, Final
 
 from scalp_strategy.analysed import AnalysedPair, instant_ns
 from scalp_strategy.base_rate import SETUP_LABELS, side_column
-from scalp_strategy.contract import LAYERS, Side, layer_column, side_of
+from scalp_strategy.contract import COMPONENT_LAYERS, LAYERS, Side, layer_column, side_of
 from scalp_strategy.entries import gate_reason
 from scalp_strategy.layers import LayerSource, layer_reasons
 from scalp_strategy.settings import Settings
 from scalp_strategy.technical import technical_reasons
 
-OUTSIDE: Final = ("orderflow", "onchain", "sentiment")
 _NS_PER_MS: Final = 1_000_000
 
 
@@ -150,7 +149,7 @@ def _layer(
     reasons: tuple[str, ...] = ()
     if name == "technical":
         reasons = tuple(technical_reasons(row, side, settings))
-    elif name in OUTSIDE:
+    elif name in COMPONENT_LAYERS:
         close_ms = instant_ns(close) // _NS_PER_MS
         reasons = tuple(layer_reasons(source, pair, close_ms, name, settings).reasons)
     return LayerEvidence(

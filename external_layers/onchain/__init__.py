@@ -29,21 +29,18 @@ class OnChainComponent(NamedTuple):
     coin
         What it says of a token at an instant, epoch milliseconds; None when it speaks for the whole
         market alone.
-    is_market_wide
-        The same rule also speaks for the whole market, given all tokens as if they were one.
     stablecoins
         What it says of the whole market from all stablecoins.
     """
 
     name: str
     coin: CoinRule | None = None
-    is_market_wide: bool = False
     stablecoins: StablecoinRule | None = None
 
 
 COMPONENTS: Final[tuple[OnChainComponent, ...]] = (
-    OnChainComponent("whale_movements", coin=whale_movements, is_market_wide=True),
-    OnChainComponent("exchange_flow", coin=exchange_flow, is_market_wide=True),
+    OnChainComponent("whale_movements", coin=whale_movements),
+    OnChainComponent("exchange_flow", coin=exchange_flow),
     OnChainComponent("stablecoin_flow", stablecoins=stablecoin_flow),
     OnChainComponent("smart_money", coin=smart_money),
 )

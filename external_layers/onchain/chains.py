@@ -8,14 +8,12 @@ from scalp_strategy.setting_groups.onchain import OnChainSettings
 
 
 class Chains:
-    """The inputs of single tokens, of all of them together and of stablecoins.
+    """The inputs of single tokens and of stablecoins.
 
     Attributes
     ----------
     coins
         Tokens of which something was told; no stablecoin among them.
-    market
-        All of these as if they were one.
     stablecoins
         All stablecoins.
     everything
@@ -28,7 +26,6 @@ class Chains:
         "_nothing",
         "coins",
         "everything",
-        "market",
         "settings",
         "stable_names",
         "stablecoins",
@@ -39,7 +36,6 @@ class Chains:
         self.stable_names = frozenset(settings.stablecoins)
         self.everything = Everything(settings)
         self.stablecoins = Stablecoins(settings, self.everything)
-        self.market = Coin(MARKET, settings, self.everything)
         self.coins: dict[str, Coin] = {}
         self._nothing = Coin("", settings, self.everything)
 
@@ -49,8 +45,6 @@ class Chains:
 
     def own(self, token: str) -> Coin:
         """Return a token's inputs, to add to."""
-        if token == MARKET:
-            return self.market
         if token not in self.coins:
             self.coins[token] = Coin(token, self.settings, self.everything)
         return self.coins[token]
@@ -73,14 +67,14 @@ class Chains:
     def settle(self, at_ms: int) -> None:
         """Let the transfers expire that left their windows by an instant."""
         self.stablecoins.settle(at_ms)
-        for coin in (self.market, *self.coins.values()):
+        for coin in self.coins.values():
             coin.settle(at_ms)
 
     def forget(self, at_ms: int) -> None:
         """Forget what no component needs at an instant, nor after it."""
         self.everything.forget(at_ms)
         self.stablecoins.forget(at_ms)
-        for coin in (self.market, *self.coins.values()):
+        for coin in self.coins.values():
             coin.forget(at_ms)
         self.coins = {token: coin for token, coin in self.coins.items() if not coin.is_empty}
 
@@ -89,7 +83,6 @@ class Chains:
             self.stablecoins.on_move(move)
         else:
             self.own(move.token).on_move(move)
-            self.market.on_move(move)
 
     def _take_deal(self, deal: Deal) -> None:
         if deal.token not in self.stable_names:
@@ -99,7 +92,7 @@ class Chains:
         is_stable = value.subject in self.stable_names
         if value.series == STABLECOIN_SUPPLY or (is_stable and value.series == EXCHANGE_NETFLOW):
             self.stablecoins.on_value(value)
-        elif value.series in COIN_SERIES and not is_stable:
+        elif value.series in COIN_SERIES and not is_stable and value.subject != MARKET:
             self.own(value.subject).on_value(value)
 
     def _watches(self, look: Look) -> tuple[Watch, ...]:
@@ -112,6 +105,4 @@ class Chains:
         if look.subject in self.stable_names:
             return () if of_trades else (self.stablecoins.transfers.own,)
         coin = self.own(look.subject)
-        if of_trades:
-            return (coin.trades.own,)
-        return coin.transfers.own, self.market.transfers.own
+        return (coin.trades.own,) if of_trades else (coin.transfers.own,)

@@ -53,7 +53,6 @@ def saved_chains(chains: Chains) -> dict[str, Any]:
     return {
         "transfers": _saved_watch(everything.transfers),
         "trades": _saved_watch(everything.trades),
-        "market": _saved_coin(chains.market),
         "stablecoins": _saved_stablecoins(stablecoins),
         "coins": {token: _saved_coin(coin) for token, coin in chains.coins.items()},
     }
@@ -70,7 +69,6 @@ def read_chains(chains: Chains, document: Any) -> None:
     everything = chains.everything
     _read_watch(everything.transfers, _part(document, "transfers"))
     _read_watch(everything.trades, _part(document, "trades"))
-    _read_coin(chains.market, _part(document, "market"))
     _read_stablecoins(chains.stablecoins, _part(document, "stablecoins"))
     for token, part in _part(document, "coins").items():
         _read_coin(chains.own(token), part)

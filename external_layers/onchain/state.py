@@ -5,7 +5,6 @@ from heapq import heappop, heappush
 from math import isnan
 from typing import Any, Final, Self
 
-from external_layers.anchors import NEUTRAL
 from external_layers.evidence import NEVER, Evidence
 from external_layers.onchain import COMPONENTS, LAYER
 from external_layers.onchain.chains import Chains
@@ -83,21 +82,19 @@ class OnChainState:
         Returns
         -------
         list of Component
-            Own rows of the pairs of whose tokens something was ever told, and rows of `"*"`, which
-            an own row repeats once nobody looks at its token any more. NaN scores where nothing is
-            known. `observed_at_ms` is that of the newest event a score rests
-            on; when nothing happened, up to when that was known.
+            Own rows of the pairs of whose tokens something was ever told, and those of stablecoins
+            for `"*"`: what is known of other tokens fills no gap. NaN scores where nothing is
+            known. `observed_at_ms` is that of the newest event a score rests on; when nothing
+            happened, up to when that was known.
         """
         at = self._settle(at_ms)
-        market = dict(self._of_market(at))
         found = {token: self._of_token(token, at) for token in set(pairs.values())}
         own = [
-            # A reader prefers an own row: where it is unknown, it says what the market says.
-            _component(name, pair, market.get(name, one) if isnan(one.long) else one, at)
+            _component(name, pair, one, at)
             for pair, token in pairs.items()
             for name, one in found[token]
         ]
-        return own + [_component(name, MARKET_WIDE, one, at) for name, one in market.items()]
+        return own + [_component(name, MARKET_WIDE, one, at) for name, one in self._of_market(at)]
 
     def prune(self, at_ms: int) -> None:
         """Forget what no component needs at an instant, nor after it."""
@@ -180,24 +177,10 @@ class OnChainState:
 
     def _of_market(self, at_ms: int) -> list[tuple[str, Evidence]]:
         """Return what is said of the whole market."""
-        found = []
-        for each in COMPONENTS:
-            if each.stablecoins:
-                found.append((each.name, each.stablecoins(self._chains.stablecoins, at_ms)))
-            elif each.coin and each.is_market_wide:
-                one = each.coin(self._chains.market, at_ms)
-                found.append((each.name, weakened(one, self._settings.market_share)))
-        return found
-
-
-def weakened(found: Evidence, share: float) -> Evidence:
-    """Return what all tokens say together as evidence for a single one: nearer to 50."""
-    reason = f"market: {found.reason}" if found.reason else ""
-    return found._replace(
-        long=NEUTRAL + share * (found.long - NEUTRAL),
-        short=NEUTRAL + share * (found.short - NEUTRAL),
-        reason=reason,
-    )
+        coins = self._chains.stablecoins
+        return [
+            (each.name, each.stablecoins(coins, at_ms)) for each in COMPONENTS if each.stablecoins
+        ]
 
 
 def _component(name: str, pair: str, found: Evidence, at_ms: int) -> Component:

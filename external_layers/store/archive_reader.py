@@ -22,7 +22,7 @@ from external_layers.store.archive_table import (
     SCHEMA,
     components_of,
     in_time_order,
-    last_of_each,
+    last_words,
 )
 from scalp_strategy.contract.archive import day_of, day_path, day_start_ms, layer_path
 from scalp_strategy.contract.component import Component
@@ -138,7 +138,7 @@ class ArchiveReader:
     def as_of(
         self, layer: str, pairs: Collection[str] | None, at_ms: int, horizon_ms: int
     ) -> list[Component]:
-        """Return the last component of each (pair, name) that was known at an instant.
+        """Return of each (pair, name) the last row by an instant, and the last known one.
 
         Parameters
         ----------
@@ -161,7 +161,7 @@ class ArchiveReader:
         days = [day for day in self.days(layer) if first <= day <= last]
         parts = [part for day in days for part in self._of_day(layer, day, read)]
         table = in_time_order(pa.concat_tables([SCHEMA.empty_table(), *parts]))
-        return self._components(last_of_each(table), layer)
+        return self._components(last_words(table), layer)
 
     def stats(self) -> dict[str, LayerStats]:
         """Return what the archive holds of each layer that has rows, from the files' footers.
@@ -226,4 +226,4 @@ class ArchiveReader:
 def _last_in_file(
     path: Path, pairs: Collection[str] | None, since_ms: int, until_ms: int
 ) -> pa.Table:
-    return last_of_each(read_file(path, pairs, since_ms, until_ms))
+    return last_words(read_file(path, pairs, since_ms, until_ms))

@@ -143,11 +143,18 @@ def between(
     return table if mask.all() else table.filter(pa.array(mask))
 
 
-def last_of_each(table: pa.Table) -> pa.Table:
-    """Return the last row of each (pair, name)."""
-    numbered = table.append_column("row", pa.array(np.arange(len(table))))
+def last_words(table: pa.Table) -> pa.Table:
+    """Return the last row of each (pair, name), and the last that is known, in their order."""
+    is_known = np.isfinite(table["long"].to_numpy()) & np.isfinite(table["short"].to_numpy())
+    numbered = table.select(["pair", "name"]).append_column("row", pa.array(np.arange(len(table))))
+    rows = np.union1d(_last_of_each(numbered), _last_of_each(numbered.filter(pa.array(is_known))))
+    return table.take(pa.array(rows))
+
+
+def _last_of_each(numbered: pa.Table) -> NDArray[np.int64]:
     last = numbered.group_by(["pair", "name"]).aggregate([("row", "max")])["row_max"]
-    return table.take(pa.array(np.sort(last.to_numpy())))
+    rows: NDArray[np.int64] = last.to_numpy().astype(np.int64)
+    return rows
 
 
 def components_of(table: pa.Table, layer: str) -> tuple[list[Component], int]:

@@ -21,16 +21,22 @@ def kept(held: Iterable[Component], new: Iterable[Component], now_ms: int) -> li
     Returns
     -------
     list of Component
-        Of each name the newest, and the newest known by the last 15m close: a bot that asks a
-        moment after the close must see what was known at it.
+        Of each name the newest, and the newest by the last 15m close: a bot that asks a moment
+        after the close must see what was said at it. Of both also the newest that is known: what a
+        component said last is remembered when it turns silent.
     """
     close_ms = now_ms - now_ms % CANDLE_MS
     ordered = sorted([*held, *new], key=lambda one: one.available_at_ms)
-    newest = {one.name: index for index, one in enumerate(ordered)}
-    at_close = {
-        one.name: index for index, one in enumerate(ordered) if one.available_at_ms <= close_ms
-    }
-    return [ordered[index] for index in sorted({*newest.values(), *at_close.values()})]
+    by_close = [one for one in ordered if one.available_at_ms <= close_ms]
+    wanted = {id(one) for rows in (ordered, by_close) for one in _last_words(rows)}
+    # Each once: what is read back from Redis is put beside itself.
+    return list({id(one): one for one in ordered if id(one) in wanted}.values())
+
+
+def _last_words(ordered: Sequence[Component]) -> list[Component]:
+    newest = {one.name: one for one in ordered}
+    known = {one.name: one for one in ordered if one.is_known}
+    return [*newest.values(), *known.values()]
 
 
 def newest_of_each(rows: Iterable[Component], oldest_ms: int) -> list[Component]:

@@ -21,6 +21,7 @@ from scalp_strategy.contract.component import (
 )
 from scalp_strategy.contract.names import (
     CANDLE_MS,
+    COMPONENT_LAYERS,
     LAYERS,
     LONG,
     NEUTRAL,
@@ -38,6 +39,7 @@ from scalp_strategy.contract.names import (
 
 __all__ = [
     "CANDLE_MS",
+    "COMPONENT_LAYERS",
     "LAYERS",
     "LONG",
     "MARKET_WIDE",

@@ -1,9 +1,17 @@
 """Components of a layer become its score: one function, live, in backtests and on the dashboard.
 
-Unknown components are left out and the rest is weighed anew; what is missing or old lowers the
-reliability, ``sum(w_i * f_i) / sum(w_i)`` with the freshness f_i of component i (0 when unknown).
-Every step works element by element and in the order of the rules, so that one row and a column of
-rows give bit-identical results.
+For a side, ``score = sum(w_i * e_i) / sum(w_i) - penalty`` over all components of the layer, with
+
+- ``e = 50 + f * (s - 50)`` for support (s > 50) of a component that is known: it fades with the
+  freshness f of its age;
+- ``e = s`` for opposition (s <= 50), which does not fade;
+- ``e = min(50, last known s)`` while the component is silent for at most `opposition_max_age_s`;
+- ``e = 50`` after that, and for a component that never spoke.
+
+Weights are never taken anew over what is known, and a penalty that goes silent stays for as long as
+opposition does: losing data can never raise a score. The reliability, ``sum(w_i * f_i) / sum(w_i)``
+(f = 0 when silent), tells how much of the layer is known. Every step works element by element and
+in the order of the rules, so that one row and a column of rows give bit-identical results.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,6 +27,7 @@ from scalp_strategy.errors import ContractViolation
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 _NEUTRAL: Final = 50.0
 _MAX_SCORE: Final = 100.0
@@ -35,13 +44,17 @@ class ComponentRule:
         Ages in seconds, ascending, at which the reliability falls.
     freshness
         Reliability before the first age, between them, and from the last on: one more than ages.
-        Where it is 0 the component counts as unknown.
+        Where it is 0 the component is silent.
+    is_market_wide
+        Whether a row that speaks for the whole market counts for a pair that has none of its own.
+        Without it only the pair's own row counts: what is known of others fills no gap.
     """
 
     name: str
     weight: float
     freshness_s: tuple[float, ...]
     freshness: tuple[float, ...]
+    is_market_wide: bool = False
 
     def __post_init__(self) -> None:
         if len(self.freshness) != len(self.freshness_s) + 1:
@@ -50,40 +63,89 @@ class ComponentRule:
                 f"reliabilities, there are {len(self.freshness)}"
             )
 
+    @property
+    def silent_from_s(self) -> float:
+        """The age from which the component is silent, infinite when its age alone never does it."""
+        falls = zip(self.freshness_s, self.freshness[1:], strict=True)
+        return next((age for age, fresh in falls if fresh == 0.0), inf)
+
 
 @dataclass(frozen=True, slots=True)
 class LayerRules:
     """How the components of a layer combine.
 
-    `penalties` are points that both sides lose while a fresh component carries that flag.
-    `state_ages_s` are seconds for which a flag that is a state counts at most, where that is less
-    than its component's scores do, and `state_renewal_s` those after which a state in a row that
-    was not given again counts no more: whoever gave it is gone.
+    Attributes
+    ----------
+    opposition_max_age_s
+        For how long the last opposition of a silent component, and its penalty, still count.
+    penalties
+        Points that both sides lose while a component carries that flag.
+    state_ages_s
+        Seconds for which a flag that is a state counts at most, where that is less than its
+        component's scores do.
+    state_renewal_s
+        Seconds after which a state in a row that was not given again counts no more: whoever gave
+        it is gone.
     """
 
     layer: str
     components: tuple[ComponentRule, ...]
+    opposition_max_age_s: float
     penalties: Mapping[str, float] = field(default_factory=dict)
     state_ages_s: Mapping[str, float] = field(default_factory=dict)
     state_renewal_s: float = inf
 
+    @property
+    def horizon_ms(self) -> int:
+        """For how long a row that is not given again is remembered: by all readers alike.
+
+        The longest of the ages at which a component's reliability falls, and of the time for which
+        opposition counts.
+        """
+        ages = (age for rule in self.components for age in rule.freshness_s)
+        return int(max(self.opposition_max_age_s, *ages, 0) * _MS_PER_S)
+
+    def rule(self, name: str) -> ComponentRule | None:
+        """Return the rule of a component, None for one that has no weight."""
+        return next((rule for rule in self.components if rule.name == name), None)
+
+    def is_heard(self, name: str, pair: str) -> bool:
+        """Whether a row of a component counts that was given for `pair`, be it the whole market."""
+        rule = self.rule(name)
+        return pair != MARKET_WIDE or rule is None or rule.is_market_wide
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picked:
-    """One component as of each of n instants; NaN scores where nothing was known.
+    """The last known row of one component as of each of n instants; NaN scores where none was.
 
-    `flags` maps a flag to where it was set, shape (n,); flags never set may be left out.
+    Attributes
+    ----------
+    long, short
+        Scores 0..100, shape (n,).
+    observed_at_ms, available_at_ms
+        When it was true and when it could be known, epoch milliseconds, shape (n,).
+    is_last_word
+        Whether no row followed by then that says the component is unknown, shape (n,).
+    flags
+        Where each flag was set, shape (n,); flags never set may be left out.
     """
 
     long: Floats
     short: Floats
     observed_at_ms: Ints
-    flags: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    available_at_ms: Ints
+    is_last_word: Bools
+    flags: Mapping[str, Bools] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerColumns:
-    """A layer at each of n instants: scores 0..100 or NaN, reliability 0..1."""
+    """A layer at each of n instants: scores 0..100 or NaN, reliability 0..1.
+
+    The scores are effective ones: support has faded already. NaN where nothing is known and nothing
+    that was known counts any more.
+    """
 
     long: Floats
     short: Floats
@@ -105,33 +167,62 @@ def combine_columns(picked: Mapping[str, Picked], rules: LayerRules, at_ms: Ints
     Returns
     -------
     LayerColumns
-        NaN scores and reliability 0 where no component is known.
+        NaN scores where no component is known, nor any opposition of one remembered.
     """
     count = len(at_ms)
-    long, short, known, fresh, total = (np.zeros(count) for _ in range(5))
-    penalty = np.zeros(count)
+    long, short, fresh, total, penalty = (np.zeros(count) for _ in range(5))
+    is_heard = np.zeros(count, dtype=np.bool_)
     for rule in rules.components:
         total += rule.weight
         one = picked.get(rule.name)
         if one is None:
+            long += rule.weight * _NEUTRAL
+            short += rule.weight * _NEUTRAL
             continue
-        freshness = _freshness(rule, at_ms - one.observed_at_ms)
-        is_known = np.isfinite(one.long) & np.isfinite(one.short) & (freshness > 0.0)
-        weight = np.where(is_known, rule.weight, 0.0)
-        long += weight * np.where(is_known, one.long, 0.0)
-        short += weight * np.where(is_known, one.short, 0.0)
-        known += weight
-        fresh += weight * np.where(is_known, freshness, 0.0)
-        penalty = np.maximum(penalty, _penalty(one, rules.penalties, is_known))
+        spoken = _spoken(one, rule, rules, at_ms)
+        long += rule.weight * _effective(one.long, spoken)
+        short += rule.weight * _effective(one.short, spoken)
+        fresh += rule.weight * spoken.freshness
+        counts = spoken.is_known | spoken.is_remembered
+        is_heard |= counts
+        penalty = np.maximum(penalty, _penalty(one, rules.penalties, counts))
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean_long = np.where(known > 0.0, long / known, np.nan)
-        mean_short = np.where(known > 0.0, short / known, np.nan)
+        mean_long, mean_short = long / total, short / total
         reliability = np.where(total > 0.0, fresh / total, 0.0)
     return LayerColumns(
-        np.clip(mean_long - penalty, 0.0, _MAX_SCORE),
-        np.clip(mean_short - penalty, 0.0, _MAX_SCORE),
+        np.where(is_heard, np.clip(mean_long - penalty, 0.0, _MAX_SCORE), np.nan),
+        np.where(is_heard, np.clip(mean_short - penalty, 0.0, _MAX_SCORE), np.nan),
         np.minimum(reliability, 1.0),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Spoken:
+    """What a component's last known row is worth at each instant."""
+
+    freshness: Floats
+    is_known: Bools
+    is_remembered: Bools
+
+
+def _spoken(one: Picked, rule: ComponentRule, rules: LayerRules, at_ms: Ints) -> _Spoken:
+    has_score = np.isfinite(one.long) & np.isfinite(one.short)
+    is_kept = has_score & (at_ms - one.available_at_ms <= rules.horizon_ms)
+    fresh = _freshness(rule, at_ms - one.observed_at_ms)
+    freshness = np.where(is_kept & one.is_last_word, fresh, 0.0)
+    is_known = freshness > 0.0
+    silent_ms = at_ms - np.minimum(
+        one.available_at_ms, one.observed_at_ms + rule.silent_from_s * _MS_PER_S
+    )
+    is_recent = silent_ms <= rules.opposition_max_age_s * _MS_PER_S
+    return _Spoken(freshness, is_known, is_kept & ~is_known & is_recent)
+
+
+def _effective(score: Floats, spoken: _Spoken) -> Floats:
+    faded = _NEUTRAL + spoken.freshness * (score - _NEUTRAL)
+    known = np.where(score > _NEUTRAL, faded, score)
+    silent = np.where(spoken.is_remembered, np.minimum(_NEUTRAL, score), _NEUTRAL)
+    return np.where(spoken.is_known, known, silent)
 
 
 def combine(components: Iterable[Component], rules: LayerRules, at_ms: int) -> LayerScore:
@@ -140,44 +231,85 @@ def combine(components: Iterable[Component], rules: LayerRules, at_ms: int) -> L
     Parameters
     ----------
     components
-        The components of the layer for one pair, the market-wide ones too. Of a name that is given
-        twice the pair's own wins, then the one known last; one not known by `at_ms` is ignored.
+        Rows of the layer for one pair, the market-wide ones too: of each name at least the newest
+        and the newest that is known. Where the pair has a row of its own, the market's does not
+        count; see `ComponentRule.is_market_wide`. Of two rows known at the same instant the one
+        given last wins; one not known by `at_ms` is ignored.
     rules
         Weights, freshness, penalties.
     at_ms
         The instant, epoch milliseconds.
     """
-    current: dict[str, Component] = {}
-    for one in components:
-        if one.layer == rules.layer and one.available_at_ms <= at_ms:
-            held = current.get(one.name)
-            if held is None or _precedence(one) >= _precedence(held):
-                current[one.name] = one
-    picked = {name: _picked(one) for name, one in current.items()}
+    rows = _rows_by_name(components, rules, at_ms)
+    known = {name: own for name, own in rows.items() if own.known is not None}
+    picked = {name: _picked(own) for name, own in known.items()}
     columns = combine_columns(picked, rules, np.array([at_ms], dtype=np.int64))
-    known = {
-        name: one for name, one in current.items() if one.is_known and _is_fresh(one, rules, at_ms)
+    current = {
+        name: own.known
+        for name, own in known.items()
+        if own.known is not None and _is_current(own, rules, at_ms)
     }
     return LayerScore(
         float(columns.long[0]),
         float(columns.short[0]),
         float(columns.reliability[0]),
-        _reasons(known, rules),
-        {name: (at_ms - one.observed_at_ms) / _MS_PER_S for name, one in known.items()},
+        _reasons(current, rules),
+        {name: (at_ms - one.observed_at_ms) / _MS_PER_S for name, one in current.items()},
     )
 
 
-def _precedence(component: Component) -> tuple[bool, int]:
-    return component.pair != MARKET_WIDE, component.available_at_ms
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The newest row of a component, and the newest that is known."""
+
+    newest: Component
+    known: Component | None
 
 
-def _picked(component: Component) -> Picked:
+def _rows_by_name(
+    components: Iterable[Component], rules: LayerRules, at_ms: int
+) -> dict[str, _Rows]:
+    own: dict[str, _Rows] = {}
+    market: dict[str, _Rows] = {}
+    oldest_ms = at_ms - rules.horizon_ms
+    for one in components:
+        is_in_time = oldest_ms <= one.available_at_ms <= at_ms
+        if one.layer == rules.layer and is_in_time and rules.is_heard(one.name, one.pair):
+            rows = market if one.pair == MARKET_WIDE else own
+            rows[one.name] = _with(rows.get(one.name), one)
+    return market | own
+
+
+def _with(rows: _Rows | None, one: Component) -> _Rows:
+    newest = one if rows is None else _newer(rows.newest, one)
+    known = None if rows is None else rows.known
+    if one.is_known:
+        known = one if known is None else _newer(known, one)
+    return _Rows(newest, known)
+
+
+def _newer(held: Component, one: Component) -> Component:
+    return one if one.available_at_ms >= held.available_at_ms else held
+
+
+def _picked(rows: _Rows) -> Picked:
+    one = rows.known or rows.newest
     return Picked(
-        np.array([component.long]),
-        np.array([component.short]),
-        np.array([component.observed_at_ms], dtype=np.int64),
-        {flag: np.array([True]) for flag in component.flags},
+        np.array([one.long]),
+        np.array([one.short]),
+        np.array([one.observed_at_ms], dtype=np.int64),
+        np.array([one.available_at_ms], dtype=np.int64),
+        np.array([one is rows.newest]),
+        {flag: np.array([True]) for flag in one.flags},
     )
+
+
+def _is_current(rows: _Rows, rules: LayerRules, at_ms: int) -> bool:
+    if rows.known is not rows.newest:
+        return False
+    rule = rules.rule(rows.newest.name)
+    age_ms = np.array([at_ms - rows.newest.observed_at_ms], dtype=np.int64)
+    return rule is None or bool(_freshness(rule, age_ms)[0] > 0.0)
 
 
 def _freshness(rule: ComponentRule, age_ms: Ints) -> Floats:
@@ -187,18 +319,10 @@ def _freshness(rule: ComponentRule, age_ms: Ints) -> Floats:
     return fresh
 
 
-def _is_fresh(one: Component, rules: LayerRules, at_ms: int) -> bool:
-    age_ms = np.array([at_ms - one.observed_at_ms], dtype=np.int64)
-    own = [rule for rule in rules.components if rule.name == one.name]
-    return not own or bool(_freshness(own[0], age_ms)[0] > 0.0)
-
-
-def _penalty(
-    one: Picked, penalties: Mapping[str, float], is_known: NDArray[np.bool_]
-) -> Floats | float:
+def _penalty(one: Picked, penalties: Mapping[str, float], counts: Bools) -> Floats | float:
     points: Floats | float = 0.0
     for flag, is_set in one.flags.items():
-        points = np.maximum(points, np.where(is_set & is_known, penalties.get(flag, 0.0), 0.0))
+        points = np.maximum(points, np.where(is_set & counts, penalties.get(flag, 0.0), 0.0))
     return points
 
 

@@ -22,6 +22,9 @@ CANDLE_MS: Final = 900_000  # the candles that are traded
 # `ta_long` and `ta_short`.
 LAYERS: Final = ("technical", "orderflow", "onchain", "sentiment", "base_rate")
 
+# Of these, the layers that the sidecar makes of components, each with an age of its own.
+COMPONENT_LAYERS: Final = ("orderflow", "onchain", "sentiment")
+
 
 def sign_of(side: Side) -> int:
     """Return +1 for a long and -1 for a short."""

@@ -17,13 +17,20 @@ from scalp_strategy.contract import (
     ComponentRule,
     LayerRules,
     LayerScore,
-    Picked,
     combine,
     combine_columns,
     layer_column,
 )
-from scalp_strategy.layers.series import ComponentSeries, Ints, overlaid, pick
-from scalp_strategy.setting_groups.layer_rules import horizon_ms, rules_of
+from scalp_strategy.layers.series import (
+    ComponentSeries,
+    Ints,
+    RowsAt,
+    flag_masks,
+    overlaid,
+    pick,
+    rows_at,
+)
+from scalp_strategy.setting_groups.layer_rules import rules_of
 from scalp_strategy.settings import Settings
 
 # A component's flag "regime=RISK_OFF" becomes the cell "RISK_OFF" of the column "regime".
@@ -63,10 +70,19 @@ class LayerRows(NamedTuple):
     own: Mapping[str, ComponentSeries]
     market: Mapping[str, ComponentSeries]
 
-    @property
-    def names(self) -> list[str]:
-        """Every component that ever spoke."""
-        return sorted({*self.own, *self.market})
+    def at(self, rules: LayerRules, closes_ms: Ints) -> dict[str, RowsAt]:
+        """Return which rows count at each close, for every component that ever spoke."""
+        found = {}
+        for name in sorted({*self.own, *self.market}):
+            is_market_heard = rules.is_heard(name, MARKET_WIDE)
+            own, market = self.own.get(name), self.market.get(name) if is_market_heard else None
+            rows = overlaid(
+                None if own is None else rows_at(own, closes_ms, rules.horizon_ms),
+                None if market is None else rows_at(market, closes_ms, rules.horizon_ms),
+            )
+            if rows is not None:
+                found[name] = rows
+        return found
 
 
 def layer_frame(
@@ -99,9 +115,8 @@ def layer_frame(
     closes_ms: Ints = dates.dt.as_unit("ms").array.asi8 + CANDLE_MS
     columns: dict[str, NDArray[Any]] = {}
     for rules in rules_of(settings):
-        longest = horizon_ms(rules, settings)
-        rows = _rows(source, pair, rules.layer, (closes_ms, longest))
-        for name, values in layer_columns(rows, rules, closes_ms, longest).items():
+        rows = _rows(source, pair, rules, closes_ms)
+        for name, values in layer_columns(rows, rules, closes_ms).items():
             held = columns.get(name)
             columns[name] = values if held is None else _filled(held, values)
     # Typed one by one: a frame by itself turns None among strings into NaN.
@@ -112,9 +127,7 @@ def layer_frame(
     return DataFrame(typed, index=dates.index)
 
 
-def layer_columns(
-    rows: LayerRows, rules: LayerRules, closes_ms: Ints, longest_ms: int
-) -> dict[str, NDArray[Any]]:
+def layer_columns(rows: LayerRows, rules: LayerRules, closes_ms: Ints) -> dict[str, NDArray[Any]]:
     """Return a layer's scores, reliability and states at each close.
 
     Parameters
@@ -125,8 +138,6 @@ def layer_columns(
         How they combine.
     closes_ms
         Instants, epoch milliseconds, shape (n,).
-    longest_ms
-        For how long a row that is not renewed is remembered, `horizon_ms`.
 
     Returns
     -------
@@ -134,21 +145,17 @@ def layer_columns(
         `<layer>_long`, `<layer>_short`, `<layer>_reliability` and, where a component has set such
         a flag, the columns of `FLAG_COLUMNS`; each of shape (n,).
     """
-    known = {
-        name: overlaid(rows.own.get(name), rows.market.get(name), closes_ms, longest_ms)
-        for name in rows.names
-    }
-    picked = {name: pick(series, row) for name, (series, row) in known.items()}
-    combined = combine_columns(picked, rules, closes_ms)
+    counting = rows.at(rules, closes_ms)
+    combined = combine_columns(
+        {name: pick(each) for name, each in counting.items()}, rules, closes_ms
+    )
     columns: dict[str, NDArray[Any]] = {
         layer_column(rules.layer, field): getattr(combined, field)
         for field in ("long", "short", "reliability")
     }
-    renewed = {
-        name: _is_renewed(series, row, closes_ms, rules) for name, (series, row) in known.items()
-    }
+    states = {name: _states(each, rules, closes_ms) for name, each in counting.items()}
     for key in FLAG_COLUMNS:
-        column = _flag_column(picked, renewed, rules, closes_ms, key)
+        column = _flag_column(states, rules, closes_ms, key)
         if column is not None:
             columns[key] = column
     return columns
@@ -165,41 +172,46 @@ def layer_reasons(
     rules = next((one for one in rules_of(settings) if one.layer == layer), None)
     if rules is None:
         return LayerScore(float("nan"), float("nan"), 0.0)
-    longest = horizon_ms(rules, settings)
     closes_ms = np.array([close_ms], dtype=np.int64)
-    rows = _rows(source, pair, layer, (closes_ms, longest))
     components = []
-    for name in rows.names:
-        series, (row,) = overlaid(rows.own.get(name), rows.market.get(name), closes_ms, longest)
-        if row >= 0:
-            components.append(series.component(int(row), layer, name, pair))
+    for name, rows in _rows(source, pair, rules, closes_ms).at(rules, closes_ms).items():
+        counting = sorted({int(rows.known[0]), int(rows.last[0])} - {-1})
+        components += [rows.series.component(row, layer, name, pair) for row in counting]
     return combine(components, rules, close_ms)
 
 
-def _rows(source: LayerSource, pair: str, layer: str, span: tuple[Ints, int]) -> LayerRows:
-    closes_ms, longest = span
+def _rows(source: LayerSource, pair: str, rules: LayerRules, closes_ms: Ints) -> LayerRows:
     if not len(closes_ms):
         return LayerRows({}, {})
-    since, until = int(closes_ms.min()) - longest, int(closes_ms.max())
+    since, until = int(closes_ms.min()) - rules.horizon_ms, int(closes_ms.max())
     return LayerRows(
-        source.series(layer, pair, since, until), source.series(layer, MARKET_WIDE, since, until)
+        source.series(rules.layer, pair, since, until),
+        source.series(rules.layer, MARKET_WIDE, since, until),
     )
 
 
-def _is_renewed(
-    series: ComponentSeries, rows: Ints, closes_ms: Ints, rules: LayerRules
-) -> NDArray[np.bool_]:
-    """Where a known row was given so lately that a state in it still counts."""
+class _States(NamedTuple):
+    """What flags the last row sets, when it was true, and whether it was given lately enough."""
+
+    flags: Mapping[str, NDArray[np.bool_]]
+    observed_ms: Ints
+    renewed: NDArray[np.bool_]
+
+
+def _states(rows: RowsAt, rules: LayerRules, closes_ms: Ints) -> _States:
+    series, last = rows.series, rows.last
     if not len(series):
-        return np.zeros(len(rows), dtype=np.bool_)
-    since_ms = closes_ms - series.available_ms[rows]
-    renewed: NDArray[np.bool_] = since_ms <= rules.state_renewal_s * _MS_PER_S
-    return renewed
+        return _States({}, np.zeros(len(last), dtype=np.int64), np.zeros(len(last), dtype=np.bool_))
+    since_ms = closes_ms - series.available_ms[last]
+    return _States(
+        flag_masks(series, last),
+        np.where(last >= 0, series.observed_ms[last], 0),
+        (last >= 0) & (since_ms <= rules.state_renewal_s * _MS_PER_S),
+    )
 
 
 def _flag_column(
-    picked: Mapping[str, Picked],
-    renewed: Mapping[str, NDArray[np.bool_]],
+    states: Mapping[str, _States],
     rules: LayerRules,
     closes_ms: Ints,
     key: str,
@@ -209,17 +221,18 @@ def _flag_column(
     A state needs no score beside it, and a component without a rule is fresh while remembered.
     """
     by_name = {rule.name: rule for rule in rules.components}
-    ranked = [name for name in by_name if name in picked]
+    ranked = [name for name in by_name if name in states]
     column: NDArray[np.object_] | None = None
-    for name in ranked + sorted(set(picked) - set(ranked)):
-        age_ms = closes_ms - picked[name].observed_at_ms
-        fresh = _is_fresh(by_name.get(name), age_ms) & renewed[name]
+    for name in ranked + sorted(set(states) - set(ranked)):
+        own = states[name]
+        age_ms = closes_ms - own.observed_ms
+        fresh = _is_fresh(by_name.get(name), age_ms) & own.renewed
         # Sorted: what else was ever set must not change which of two states of a row is taken.
-        for flag in sorted(picked[name].flags):
+        for flag in sorted(own.flags):
             if flag.startswith(f"{key}="):
                 values = np.full(len(closes_ms), None, dtype=np.object_)
                 holds = fresh & (age_ms <= rules.state_ages_s.get(flag, inf) * _MS_PER_S)
-                values[picked[name].flags[flag] & holds] = flag.removeprefix(f"{key}=")
+                values[own.flags[flag] & holds] = flag.removeprefix(f"{key}=")
                 column = values if column is None else _filled(column, values)
     return column
 

@@ -25,7 +25,7 @@ from scalp_strategy.layers.candles import (
 from scalp_strategy.layers.http_transport import HttpTransport
 from scalp_strategy.layers.redis_transport import RedisTransport
 from scalp_strategy.layers.series import ComponentSeries, Floats, between, joined, series_of
-from scalp_strategy.setting_groups.layer_rules import horizon_ms, rules_of
+from scalp_strategy.setting_groups.layer_rules import rules_of
 from scalp_strategy.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class LiveSource:
         self._layers = frozenset(one.layer for one in rules)
         # One candle more: what was said exactly so long ago still counts as opposition.
         self._window_ms = settings.confluence.opposition_max_age_s * _MS_PER_S + CANDLE_MS
-        self._kept_ms = self._window_ms + max(horizon_ms(one, settings) for one in rules)
+        self._kept_ms = self._window_ms + max(one.horizon_ms for one in rules)
         self._rows: dict[tuple[str, str], dict[str, ComponentSeries]] = {}
         self._candles: dict[tuple[str, str], Floats] = {}
         self._held_ms: dict[str, int] = {}

@@ -1,12 +1,13 @@
 """The rows of one component over time, and which of them was known at each 15m close.
 
 Pure: no I/O, no clock. A decision is made at a 15m close and nowhere else, so of the rows between
-two closes only the last is kept: nine months of rows every 15 seconds become 26,000.
+two closes only the last is kept, and the last that is known: nine months of rows every 15 seconds
+become 26,000.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,12 @@ class ComponentSeries:
 
     def __len__(self) -> int:
         return len(self.available_ms)
+
+    @property
+    def is_known(self) -> NDArray[np.bool_]:
+        """Which rows say anything at all, be it neutral."""
+        known: NDArray[np.bool_] = np.isfinite(self.long) & np.isfinite(self.short)
+        return known
 
     def take(self, rows: NDArray[Any] | slice) -> "ComponentSeries":
         """Return these rows."""
@@ -92,7 +99,10 @@ def series_of(components: Sequence[Component]) -> ComponentSeries:
 
 
 def joined(parts: Sequence[ComponentSeries]) -> ComponentSeries:
-    """Return the rows of all parts in time order, thinned to what was known at each 15m close.
+    """Return the rows of all parts in time order, thinned to what counts at each 15m close.
+
+    That is the last row, and the last one that is known: what a component said last is remembered
+    when it turns silent.
 
     Parameters
     ----------
@@ -102,7 +112,11 @@ def joined(parts: Sequence[ComponentSeries]) -> ComponentSeries:
     whole = parts[0] if len(parts) == 1 else concatenated(parts)
     order = np.argsort(whole.available_ms, kind="stable")
     close = -(-whole.available_ms[order] // CANDLE_MS)
-    return whole.take(order[last_of_each(close)])
+    last = last_of_each(close)
+    known = np.flatnonzero(whole.is_known[order])
+    if len(known) == len(order):
+        return whole.take(order[last])
+    return whole.take(order[np.union1d(last, known[last_of_each(close[known])])])
 
 
 def concatenated(parts: Sequence[ComponentSeries]) -> ComponentSeries:
@@ -137,8 +151,26 @@ def last_of_each(keys: NDArray[Any]) -> NDArray[np.intp]:
     return np.append(ends, len(keys) - 1) if len(keys) else ends
 
 
-def known_rows(series: ComponentSeries, closes_ms: Ints, horizon_ms: int) -> Ints:
-    """Return the row that was known at each close: the last with `available_ms <= close`.
+class RowsAt(NamedTuple):
+    """Which rows of a component count at each of n closes; -1 where there is none.
+
+    Attributes
+    ----------
+    series
+        The rows.
+    last
+        The last row by then, whatever it says, shape (n,).
+    known
+        The last row that is known, shape (n,).
+    """
+
+    series: ComponentSeries
+    last: Ints
+    known: Ints
+
+
+def rows_at(series: ComponentSeries, closes_ms: Ints, horizon_ms: int) -> RowsAt:
+    """Return the rows that count at each close, of those with `available_ms <= close`.
 
     Parameters
     ----------
@@ -148,55 +180,67 @@ def known_rows(series: ComponentSeries, closes_ms: Ints, horizon_ms: int) -> Int
         Instants, epoch milliseconds, shape (n,), in any order.
     horizon_ms
         A row that was not renewed for longer is forgotten.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        Row numbers, -1 where nothing was known.
     """
     if not len(series):
-        return np.full(len(closes_ms), -1, dtype=np.int64)
-    rows = np.searchsorted(series.available_ms, closes_ms, side="right") - 1
+        nothing = np.full(len(closes_ms), -1, dtype=np.int64)
+        return RowsAt(series, nothing, nothing)
+    last = np.searchsorted(series.available_ms, closes_ms, side="right") - 1
+    is_known = series.is_known
+    known = last
+    if not is_known.all():
+        newest_known = np.maximum.accumulate(np.where(is_known, np.arange(len(series)), -1))
+        known = np.where(last >= 0, newest_known[last], -1)
+    return RowsAt(
+        series,
+        _kept(series, last, closes_ms, horizon_ms),
+        _kept(series, known, closes_ms, horizon_ms),
+    )
+
+
+def _kept(series: ComponentSeries, rows: Ints, closes_ms: Ints, horizon_ms: int) -> Ints:
     is_kept = (rows >= 0) & (closes_ms - series.available_ms[rows] <= horizon_ms)
     return np.where(is_kept, rows, -1)
 
 
-def overlaid(
-    own: ComponentSeries | None, market: ComponentSeries | None, closes_ms: Ints, horizon_ms: int
-) -> tuple[ComponentSeries, Ints]:
-    """Return rows, and which of them speaks at each close: the pair's own, else the market's.
+def overlaid(own: RowsAt | None, market: RowsAt | None) -> RowsAt | None:
+    """Return the pair's own rows where it has any at a close, else the market's.
 
-    Either may be None, not both. As in `contract.combine` the pair's own row wins whatever it says.
+    None when there are neither. As in `contract.combine` the pair's own row wins whatever it says.
     """
-    present = [series for series in (market, own) if series is not None]
-    rows = known_rows(present[0], closes_ms, horizon_ms)
-    if len(present) == 1:
-        return present[0], rows
-    own_rows = known_rows(present[1], closes_ms, horizon_ms)
-    both = concatenated(present)
-    return both, np.where(own_rows >= 0, own_rows + len(present[0]), rows)
-
-
-def pick(series: ComponentSeries, rows: Ints) -> Picked:
-    """Return these rows as `contract.combine_columns` takes them; row -1 is unknown.
-
-    Parameters
-    ----------
-    series
-        Rows of one component.
-    rows
-        Row numbers, shape (n,).
-    """
-    if not len(series):
-        unknown = np.full(len(rows), np.nan)
-        return Picked(unknown, unknown, np.zeros(len(rows), dtype=np.int64))
-    is_known = rows >= 0
-    return Picked(
-        np.where(is_known, series.long[rows], np.nan),
-        np.where(is_known, series.short[rows], np.nan),
-        np.where(is_known, series.observed_ms[rows], 0),
-        _flag_masks(series.flags[rows], is_known),
+    if own is None or market is None:
+        return own or market
+    offset = len(market.series)
+    has_own = own.last >= 0
+    known = np.where(own.known >= 0, own.known + offset, -1)
+    return RowsAt(
+        concatenated([market.series, own.series]),
+        np.where(has_own, own.last + offset, market.last),
+        np.where(has_own, known, market.known),
     )
+
+
+def pick(rows: RowsAt) -> Picked:
+    """Return the known rows as `contract.combine_columns` takes them."""
+    series, known = rows.series, rows.known
+    if not len(series):
+        unknown, never = np.full(len(known), np.nan), np.zeros(len(known), dtype=np.int64)
+        return Picked(unknown, unknown, never, never, known == rows.last)
+    is_known = known >= 0
+    return Picked(
+        np.where(is_known, series.long[known], np.nan),
+        np.where(is_known, series.short[known], np.nan),
+        np.where(is_known, series.observed_ms[known], 0),
+        np.where(is_known, series.available_ms[known], 0),
+        known == rows.last,
+        flag_masks(series, known),
+    )
+
+
+def flag_masks(series: ComponentSeries, rows: Ints) -> dict[str, NDArray[np.bool_]]:
+    """Return where each flag is set in these rows, shape (n,); row -1 sets none."""
+    if not len(series):
+        return {}
+    return _flag_masks(series.flags[rows], rows >= 0)
 
 
 def _flag_masks(

@@ -67,9 +67,6 @@ class OnChainSettings(Group):
     reason_min_points: float = setting(
         5.0, "Points away from 50 from which a component tells its reason.", ge=0.1, le=50
     )
-    market_share: Share = setting(
-        0.5, "Share of its points that evidence of all tokens together keeps for a single one."
-    )
     flow_history_days: int = setting(
         7, "Days of hourly net flows that a flow is compared with.", ge=1, le=60
     )

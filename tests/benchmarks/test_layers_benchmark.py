@@ -93,8 +93,8 @@ def test_join_of_six_components(benchmark, days: int, every_s: int) -> None:
     series = {name: random_series(seed, days, every_s) for seed, name in enumerate(NAMES)}
     closes = START_MS + CANDLE_MS * np.arange(days * 96)
     rows = LayerRows(series, {})
-    columns = benchmark(lambda: layer_columns(rows, RULES, closes, HORIZON_MS))
-    least_ms = min(cpu_ms(lambda: layer_columns(rows, RULES, closes, HORIZON_MS)) for _ in range(9))
+    columns = benchmark(lambda: layer_columns(rows, RULES, closes))
+    least_ms = min(cpu_ms(lambda: layer_columns(rows, RULES, closes)) for _ in range(9))
     assert least_ms < MOST_MS
     np.testing.assert_array_equal(columns["orderflow_long"], brute_force_long(series, closes))
 

@@ -12,6 +12,7 @@ from external_layers.sources.facts import MARKET, STABLECOIN_SUPPLY
 from scalp_strategy.contract import MARKET_WIDE, Component, combine, from_wire, to_wire
 from scalp_strategy.setting_groups.layer_rules import onchain_rules
 from scalp_strategy.setting_groups.onchain import OnChainSettings
+from scalp_strategy.settings import Settings
 from tests.unit.external_layers.onchain.chain_facts import (
     HOUR_MS,
     MILLION,
@@ -67,7 +68,7 @@ def of_pair(found: list[Component], name: str, pair: str = PAIR) -> list[Compone
 def test_components_are_the_weights_in_their_order() -> None:
     names = [component.name for component in COMPONENTS]
     assert names == list(type(SETTINGS.weights).model_fields)
-    assert names == [rule.name for rule in onchain_rules(SETTINGS).components]
+    assert names == [rule.name for rule in onchain_rules(Settings()).components]
 
 
 def test_every_file_is_listed() -> None:
@@ -84,7 +85,6 @@ def test_every_file_is_listed() -> None:
 @components
 def test_a_component_speaks_for_tokens_or_for_stablecoins(component: OnChainComponent) -> None:
     assert (component.coin is None) != (component.stablecoins is None)
-    assert component.coin or not component.is_market_wide
 
 
 @components
@@ -112,11 +112,11 @@ def test_known_from_all_facts_and_on_the_wire(component: OnChainComponent) -> No
 
 
 @components
-def test_a_pair_whose_token_nobody_watches_has_the_markets_rows(
+def test_other_tokens_say_nothing_of_a_pair_whose_token_nobody_watches(
     component: OnChainComponent,
 ) -> None:
     found = of_pair(told(FACTS).components(PAIRS, END_MS), component.name, "SOL/USDT:USDT")
-    assert [one.pair for one in found] == [MARKET_WIDE] * (component.name != "smart_money")
+    assert [one.pair for one in found] == [MARKET_WIDE] * (component.stablecoins is not None)
 
 
 @components
@@ -145,16 +145,19 @@ def test_the_layer_combines_and_fades() -> None:
     found = [
         one for one in told(FACTS).components(PAIRS, END_MS) if one.pair in (PAIR, MARKET_WIDE)
     ]
-    rules = onchain_rules(SETTINGS)
+    rules = onchain_rules(Settings())
     score = combine(found, rules, END_MS)
     assert score.reliability == 1.0
     assert score.long > 70.0
     assert score.short < 30.0
     assert set(score.ages_s) == {component.name for component in COMPONENTS}
     assert score.reasons[0].startswith("BTC net outflow")
-    ages = [(4, 1.0), (6, 0.7), (16, 0.4), (40, 0.2), (600, 0.2)]
+    ages = [(4, 1.0), (6, 0.7), (16, 0.4), (40, 0.2), (240, 0.2)]
     for minutes, reliability in ages:
         later = combine(found, rules, END_MS - MINUTE_MS + minutes * MINUTE_MS)
-        assert later.long == score.long
+        assert later.long <= score.long
+        assert later.short == score.short  # opposition does not fade
         assert later.reliability <= reliability + 1e-9
-    assert combine(found, rules, END_MS + 600 * MINUTE_MS).reliability == pytest.approx(0.2)
+    old = combine(found, rules, END_MS + 239 * MINUTE_MS)
+    assert old.reliability == pytest.approx(0.2)
+    assert old.long == pytest.approx(50.0 + 0.2 * (score.long - 50.0))

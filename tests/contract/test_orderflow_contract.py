@@ -13,6 +13,7 @@ from external_layers.orderflow.pair_flow import PairFlow, memory_s
 from scalp_strategy.contract import Component, combine, from_wire, to_wire
 from scalp_strategy.setting_groups.layer_rules import orderflow_rules
 from scalp_strategy.setting_groups.orderflow import OrderFlowSettings
+from scalp_strategy.settings import Settings
 from tests.unit.external_layers.orderflow.messages import (
     START_MS,
     Event,
@@ -197,7 +198,7 @@ def test_older_history_than_its_memory_changes_nothing() -> None:
 
 
 def test_the_layer_combines() -> None:
-    rules = orderflow_rules(SETTINGS)
+    rules = orderflow_rules(Settings(orderflow=SETTINGS))
     found = flow_of(ALL).components(END_MS)
     score = combine(found, rules, END_MS)
     assert score.reliability == 1.0

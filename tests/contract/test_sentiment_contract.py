@@ -111,9 +111,7 @@ def test_the_layer_is_whole_when_everything_is_known() -> None:
     found = settled().components(PAIRS, SHELF, NOW_MS)
     for pair in PAIRS:
         own = [one for one in found if one.pair in (pair, MARKET_WIDE)]
-        score = combine(
-            own, sentiment_rules(SETTINGS.sentiment, SETTINGS.sidecar.slow_renew_s), NOW_MS
-        )
+        score = combine(own, sentiment_rules(SETTINGS), NOW_MS)
         assert score.reliability == 1.0
         # Fear & greed 78 and 22, the rest of the weight: 50 and 50.
         assert (score.long, score.short) == pytest.approx((0.2 * 78 + 40, 0.2 * 22 + 40))

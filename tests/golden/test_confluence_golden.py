@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from scalp_strategy.confluence import confluence, rounded
-from scalp_strategy.contract import TIER_HIGH, TIER_MEDIUM, TIER_NONE
+from scalp_strategy.contract import COMPONENT_LAYERS, TIER_HIGH, TIER_MEDIUM, TIER_NONE
 from scalp_strategy.settings import Settings, with_overrides
 
 NAN = np.nan
@@ -56,9 +56,9 @@ def test_all_five_layers():
         base_rate=(40, 55, 0.2),
     )
     result = scored(one).iloc[0]
-    # long: e = 90; 80; 50+0.7*20=64; 50+0.5*10=55; 40 (opposition does not fade)
-    # 0.35*90 + 0.25*80 + 0.2*64 + 0.1*55 + 0.1*40 = 31.5 + 20 + 12.8 + 5.5 + 4 = 73.8
-    assert result["confluence_long"] == pytest.approx(73.8, abs=1e-9)
+    # long: e = 90; 80; 70; 60 (components have faded already); 40 (opposition does not fade)
+    # 0.35*90 + 0.25*80 + 0.2*70 + 0.1*60 + 0.1*40 = 31.5 + 20 + 14 + 6 + 4 = 75.5
+    assert result["confluence_long"] == pytest.approx(75.5, abs=1e-9)
     # short: e = 10; 20; 30; 40; 50+0.2*5=51 -> 3.5 + 5 + 6 + 4 + 5.1 = 23.6
     assert result["confluence_short"] == pytest.approx(23.6, abs=1e-9)
     # coverage: 0.35 + 0.25 + 0.2*0.7 + 0.1*0.5 + 0.1*0.2 = 0.81
@@ -76,7 +76,7 @@ def test_the_mirror_of_all_five_layers():
         base_rate=(55, 40, 0.2),
     )
     result = scored(one).iloc[0]
-    assert result["confluence_short"] == pytest.approx(73.8, abs=1e-9)
+    assert result["confluence_short"] == pytest.approx(75.5, abs=1e-9)
     assert result["confluence_long"] == pytest.approx(23.6, abs=1e-9)
     assert (result["confluence"], result["tier"]) == (result["confluence_short"], TIER_MEDIUM)
 
@@ -91,41 +91,51 @@ def test_the_technical_layer_alone_cannot_make_a_signal_below_92_9():
 
 @pytest.mark.parametrize("reliability", [1.0, 0.4, 0.01])
 def test_opposition_does_not_fade(reliability):
-    result = scored(row(orderflow=(20, 80, reliability))).iloc[0]
-    # long: 0.75*50 + 0.25*20 = 42.5; short: 0.75*50 + 0.25*(50 + r*30) = 50 + 7.5 r
-    assert result["confluence_long"] == pytest.approx(42.5)
-    assert result["confluence_short"] == pytest.approx(50 + 7.5 * reliability)
-    assert result["coverage"] == pytest.approx(0.35 + 0.25 * reliability)
+    result = scored(row(base_rate=(20, 80, reliability))).iloc[0]
+    # long: 0.9*50 + 0.1*20 = 47; short: 0.9*50 + 0.1*(50 + r*30) = 50 + 3 r
+    assert result["confluence_long"] == pytest.approx(47.0)
+    assert result["confluence_short"] == pytest.approx(50 + 3 * reliability)
+    assert result["coverage"] == pytest.approx(0.35 + 0.1 * reliability)
+
+
+@pytest.mark.parametrize("reliability", [1.0, 0.4, 0.0])
+@pytest.mark.parametrize("layer", COMPONENT_LAYERS)
+def test_a_layer_of_components_has_faded_already(layer, reliability):
+    weight = {"orderflow": 0.25, "onchain": 0.20, "sentiment": 0.10}[layer]
+    result = scored(row(**{layer: (20, 80, reliability)})).iloc[0]
+    assert result["confluence_long"] == pytest.approx(50 - 30 * weight)
+    assert result["confluence_short"] == pytest.approx(50 + 30 * weight)
+    assert result["coverage"] == pytest.approx(0.35 + weight * reliability)
 
 
 def test_a_silent_layer_keeps_its_opposition_for_four_hours():
-    rows = [row(orderflow=(20, 70, 1.0))]
-    rows += [row(orderflow=None, close=CLOSE + pd.Timedelta(minutes=15 * i)) for i in range(1, 18)]
+    rows = [row(base_rate=(20, 70, 1.0))]
+    rows += [row(base_rate=None, close=CLOSE + pd.Timedelta(minutes=15 * i)) for i in range(1, 18)]
     result = scored(*rows)
-    # long: 0.75*50 + 0.25*20 = 42.5 up to 240 minutes after, then 50; short: 55, then min(50, 70)
-    assert result["confluence_long"].tolist() == pytest.approx([42.5] * 17 + [50.0])
-    assert result["confluence_short"].tolist() == pytest.approx([55.0] + [50.0] * 17)
-    assert result["coverage"].tolist() == pytest.approx([0.6] + [0.35] * 17)
+    # long: 0.9*50 + 0.1*20 = 47 up to 240 minutes after, then 50; short: 52, then min(50, 70)
+    assert result["confluence_long"].tolist() == pytest.approx([47.0] * 17 + [50.0])
+    assert result["confluence_short"].tolist() == pytest.approx([52.0] + [50.0] * 17)
+    assert result["coverage"].tolist() == pytest.approx([0.45] + [0.35] * 17)
 
 
 def test_how_long_opposition_lasts_is_a_setting():
-    rows = [row(onchain=(0, 100, 1.0))]
-    rows += [row(onchain=None, close=CLOSE + pd.Timedelta(minutes=15 * i)) for i in (1, 2, 3)]
+    rows = [row(base_rate=(0, 100, 1.0))]
+    rows += [row(base_rate=None, close=CLOSE + pd.Timedelta(minutes=15 * i)) for i in (1, 2, 3)]
     result = scored(*rows, **{"confluence.opposition_max_age_s": 1800})
-    assert result["confluence_long"].tolist() == pytest.approx([40.0, 40.0, 40.0, 50.0])
+    assert result["confluence_long"].tolist() == pytest.approx([45.0, 45.0, 45.0, 50.0])
 
 
 def test_the_last_word_counts_not_the_strongest():
     times = [CLOSE + pd.Timedelta(minutes=15 * i) for i in range(3)]
     said = [(10, 90, 1.0), (45, 55, 1.0), None]
-    rows = [row(onchain=one, close=at) for one, at in zip(said, times, strict=True)]
-    # 0.8*50 + 0.2*45 = 49
-    assert scored(*rows)["confluence_long"].iloc[2] == pytest.approx(49.0)
+    rows = [row(base_rate=one, close=at) for one, at in zip(said, times, strict=True)]
+    # 0.9*50 + 0.1*45 = 49.5
+    assert scored(*rows)["confluence_long"].iloc[2] == pytest.approx(49.5)
 
 
 @pytest.mark.parametrize("said", [None, (80, 20, 0.0), (80, NAN, 1.0), (NAN, 20, 1.0)])
 def test_a_layer_that_never_spoke_is_neutral(said):
-    result = scored(row((80, 20), sentiment=said)).iloc[0]
+    result = scored(row((80, 20), base_rate=said)).iloc[0]
     # 0.35*80 + 0.65*50 = 60.5
     assert result["confluence_long"] == pytest.approx(60.5)
     assert result["coverage"] == pytest.approx(0.35)
@@ -206,15 +216,16 @@ def test_tiers_compare_the_rounded_score(score, tier):
 @pytest.mark.parametrize(
     ("reliability", "score", "coverage", "tier", "is_capped"),
     [
-        # technical 100, order flow 100 at r: 0.35*100 + 0.25*(50 + 50 r) + 0.4*50 = 67.5 + 12.5 r
+        # technical 100, order flow: 0.35*100 + 0.25*flow + 0.4*50 = 55 + 0.25 flow
         # coverage 0.35 + 0.25 r
         (1.0, 80.0, 0.60, TIER_HIGH, False),
-        (0.96, 79.5, 0.59, TIER_MEDIUM, True),
+        (0.96, 80.0, 0.59, TIER_MEDIUM, True),
         (0.95, 79.375, 0.5875, TIER_MEDIUM, False),
     ],
 )
 def test_high_needs_coverage(reliability, score, coverage, tier, is_capped):
-    result = scored(row((100, 0), orderflow=(100, 0, reliability))).iloc[0]
+    flow = (score - 55) / 0.25
+    result = scored(row((100, 0), orderflow=(flow, 100 - flow, reliability))).iloc[0]
     assert result["confluence"] == pytest.approx(score)
     assert result["coverage"] == pytest.approx(coverage)
     assert (result["tier"], result["is_tier_capped"]) == (tier, is_capped)

@@ -11,7 +11,7 @@ from scalp_strategy.contract import CANDLE_MS, MARKET_WIDE, SCHEMA_VERSION, Comp
 from scalp_strategy.layers import LiveSource, layer_frame, layer_reasons
 from scalp_strategy.layers.answer import Answer, Ask, parse_answer
 from scalp_strategy.layers.candles import TIMEFRAMES_MS
-from scalp_strategy.layers.series import joined, known_rows, series_of
+from scalp_strategy.layers.series import joined, rows_at, series_of
 from scalp_strategy.settings import Settings
 from scalp_strategy.technical.bars import bars_of
 from tests.unit.layers.evidence import BTC, START_MS, candle_dates
@@ -153,7 +153,7 @@ def test_the_join_is_the_brute_force_one(
     size = -(-len(rows) // parts)
     series = joined([series_of(rows[at : at + size]) for at in range(0, len(rows), size)])
     closes = START_MS + CANDLE_MS * np.arange(-1, 8)
-    found = known_rows(series, closes, horizon_ms)
+    found = rows_at(series, closes, horizon_ms).last
     for close, row in zip(closes.tolist(), found.tolist(), strict=True):
         known = [
             one

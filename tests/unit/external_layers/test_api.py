@@ -185,7 +185,8 @@ def test_pairs_tell_what_the_layers_say_of_the_watched(client: httpx.Client) -> 
     body = client.get("/v1/pairs").json()
     assert (body["active"], body["watched"], body["scanned_at_ms"]) == ([BTC, ETH], [BTC], None)
     said = body["pairs"][BTC]["layers"]["orderflow"]
-    assert said["long"] == pytest.approx(40.0)  # vanishing liquidity takes 20
+    # Trade flow and funding say 60, the rest of the weight 50; vanishing liquidity takes 20.
+    assert said["long"] == pytest.approx(0.45 * 60 + 0.55 * 50 - 20)
     assert 0 < said["reliability"] < 1
 
 

@@ -185,8 +185,6 @@ def test_rows_for_the_whole_market_are_at_hand(tmp_path: Path) -> None:
     with idle_sidecar(tmp_path) as (sidecar, clock):
         asyncio.run(publish(sidecar))
         assert names(sidecar, clock) >= {
-            "whale_movements",
-            "exchange_flow",
             "stablecoin_flow",
             "fear_greed",
             "social_sentiment",

@@ -99,5 +99,5 @@ def test_a_day_of_scores_leaves_one_set_a_close() -> None:
     for _ in range(600):
         made.clock.ms = next_grid_ms(made.clock.ms, Settings())
         made.publish()
-    span = made.timeline.known_at_closes(BTC, START, made.clock.ms)
+    span = made.timeline.last_words(BTC, START, made.clock.ms)
     assert len(span) <= 6 * (3_600_000 // CANDLE_MS + 2)

@@ -56,16 +56,16 @@ def test_memory_stays_bounded() -> None:
         timeline.add([known(START + second * 1_000)])
         if second % 900 == 0:
             timeline.prune(START + second * 1_000)
-    kept = timeline.known_at_closes("X", START, START + 24 * 3_600_000)
+    kept = timeline.last_words("X", START, START + 24 * 3_600_000)
     assert len(kept) <= HISTORY_S // 900 + 1
 
 
 def test_a_span_holds_what_was_known_at_each_of_its_closes_once() -> None:
     timeline = Timeline(HISTORY_S)
     timeline.add([known(START - 5), known(START + 7), known(START + CANDLE_MS - 3)])
-    span = timeline.known_at_closes("X", START - CANDLE_MS, START + CANDLE_MS)
+    span = timeline.last_words("X", START - CANDLE_MS, START + CANDLE_MS)
     assert said(span) == {("a", START - 5), ("a", START + CANDLE_MS - 3)}
-    assert said(timeline.known_at_closes("X", None, START + 10)) == {("a", START + 7)}
+    assert said(timeline.last_words("X", None, START + 10)) == {("a", START + 7)}
 
 
 def test_a_late_older_row_does_not_hide_a_newer_one() -> None:

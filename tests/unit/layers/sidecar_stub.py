@@ -56,11 +56,13 @@ class Sidecar:
             else range((since // CANDLE_MS + 1) * CANDLE_MS, at + 1, CANDLE_MS)
         )
         own = [one for one in self.rows if one.pair == pair and one.available_at_ms <= at]
-        known: dict[int, Component] = {}
+        counted: set[int] = set()
         for close in closes:
-            latest = {(one.layer, one.name): one for one in own if one.available_at_ms <= close}
-            known |= {id(one): one for one in latest.values()}
-        return [to_wire(one) for one in known.values()]
+            by_then = [one for one in own if one.available_at_ms <= close]
+            latest = {(one.layer, one.name): one for one in by_then}
+            latest_known = {(one.layer, one.name): one for one in by_then if one.is_known}
+            counted |= {id(one) for one in (*latest.values(), *latest_known.values())}
+        return [to_wire(one) for one in own if id(one) in counted]
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -13,12 +13,12 @@ from scalp_strategy.layers.series import (
     ComponentSeries,
     between,
     joined,
-    known_rows,
     overlaid,
     pick,
+    rows_at,
     series_of,
 )
-from scalp_strategy.setting_groups.layer_rules import horizon_ms, rules_of
+from scalp_strategy.setting_groups.layer_rules import rules_of
 from scalp_strategy.settings import Settings, with_overrides
 from tests.unit.layers.evidence import BTC, CANDLE_MS, START_MS, candle_dates, component
 
@@ -52,7 +52,7 @@ def frame(*components: Component, count: int = 4, settings: Settings = SETTINGS)
 
 
 def picked_long(series: ComponentSeries, horizon: int = DAY_MS) -> list[float]:
-    return pick(series, known_rows(series, CLOSES, horizon)).long.tolist()
+    return pick(rows_at(series, CLOSES, horizon)).long.tolist()
 
 
 def test_a_row_is_known_from_its_own_instant_on() -> None:
@@ -82,8 +82,9 @@ def test_only_what_a_close_can_see_is_kept() -> None:
 def test_the_pairs_own_row_wins_even_when_it_is_unknown_or_older() -> None:
     own = series_of([component(START_MS + CANDLE_MS, nan, short=nan)])
     market = series_of([component(START_MS, 40.0), component(START_MS + 2 * CANDLE_MS, 45.0)])
-    series, rows = overlaid(own, market, CLOSES, DAY_MS)
-    np.testing.assert_array_equal(pick(series, rows).long, [40, nan, nan, nan])
+    both = overlaid(rows_at(own, CLOSES, DAY_MS), rows_at(market, CLOSES, DAY_MS))
+    assert both is not None
+    np.testing.assert_array_equal(pick(both).long, [40, nan, nan, nan])
 
 
 def test_the_columns_by_hand() -> None:
@@ -93,7 +94,8 @@ def test_the_columns_by_hand() -> None:
         component(START_MS - 60_000, 60.0, name="book_imbalance"),
     ]
     out = frame(*rows, count=1).iloc[0]
-    assert out["orderflow_long"] == pytest.approx((0.30 * 80 + 0.25 * 60) / 0.55)
+    # The flow's 80 counts whole, the book's 60 as 50 + 0.4 * 10, what is unknown as 50.
+    assert out["orderflow_long"] == pytest.approx(0.30 * 80 + 0.25 * 54 + 0.45 * 50)
     assert out["orderflow_reliability"] == pytest.approx(0.30 * 1.0 + 0.25 * 0.4)
 
 
@@ -111,8 +113,14 @@ def test_rows_of_another_pair_or_layer_say_nothing() -> None:
     assert frame(other_pair, other_layer)["orderflow_long"].isna().all()
 
 
-def test_a_market_wide_row_speaks_for_every_pair() -> None:
-    assert frame(component(START_MS, 80.0, pair=MARKET_WIDE))["orderflow_long"].iloc[0] == 80.0
+def test_only_evidence_of_the_whole_market_speaks_for_every_pair() -> None:
+    fear = component(START_MS, 80.0, layer="sentiment", name="fear_greed", pair=MARKET_WIDE)
+    flow = component(START_MS, 80.0, pair=MARKET_WIDE)
+    out = frame(fear, flow).iloc[0]
+    assert out["sentiment_long"] == pytest.approx(50 + 0.2 * 30)
+    assert out["sentiment_reliability"] == pytest.approx(0.2)
+    assert np.isnan(out["orderflow_long"])
+    assert out["orderflow_reliability"] == 0.0
 
 
 def test_the_index_is_that_of_the_dates_in_any_unit() -> None:
@@ -177,7 +185,8 @@ def test_a_state_that_is_not_given_again_ends_while_its_score_fades() -> None:
     hour = 3_600_000
     gone = regimes(START_MS)
     assert gone["regime"].tolist() == ["RISK_ON"] * 9 + [None] * 3  # two hours
-    assert (gone["sentiment_long"] == 80.0).all()
+    assert (gone["sentiment_long"].diff().dropna() <= 0.0).all()
+    assert gone["sentiment_long"].iloc[-1] > 50.0
     assert regimes(START_MS, START_MS + hour)["regime"].tolist() == ["RISK_ON"] * 12
 
 
@@ -186,14 +195,15 @@ def test_vanishing_liquidity_costs_both_sides_where_it_is_flagged() -> None:
         component(START_MS, 80.0, name="funding_rate", flags=("vanishing",)),
         component(START_MS + CANDLE_MS, 80.0, name="funding_rate"),
     ]
-    assert frame(*rows)["orderflow_long"].tolist() == [60.0, 80.0, 80.0, 80.0]
+    # 0.15 * 80 + 0.85 * 50 = 54.5, less 20 while it is flagged
+    assert frame(*rows)["orderflow_long"].tolist() == pytest.approx([34.5, 54.5, 54.5, 54.5])
 
 
 def test_the_horizon_spans_the_slowest_component_and_the_opposition() -> None:
     rules, *_ = rules_of(SETTINGS)
-    assert horizon_ms(rules, SETTINGS) == DAY_MS
-    longer = with_overrides(SETTINGS, {"confluence.opposition_max_age_s": 100_000})
-    assert horizon_ms(rules, longer) == 100_000_000
+    assert rules.horizon_ms == DAY_MS
+    rules, *_ = rules_of(with_overrides(SETTINGS, {"confluence.opposition_max_age_s": 100_000}))
+    assert rules.horizon_ms == 100_000_000
 
 
 def test_reasons_come_heaviest_first_and_of_known_layers_only() -> None:

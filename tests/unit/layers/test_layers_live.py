@@ -57,7 +57,9 @@ def source_for(url: str, timeout_s: float = 5.0) -> LiveSource:
 
 
 def said(source: LiveSource, close_ms: int) -> float:
-    return round(layer_reasons(source, BTC, close_ms, "orderflow", Settings()).long, 9)
+    """What the trade flow says, the only component here: 0.30 of the layer, the rest is 50."""
+    long = layer_reasons(source, BTC, close_ms, "orderflow", Settings()).long
+    return round(50.0 + (long - 50.0) / 0.30, 9)
 
 
 # ---- what is asked ----

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from scalp_strategy.contract import MARKET_WIDE, to_wire
+from scalp_strategy.contract import to_wire
 from scalp_strategy.errors import ConfigError
 from scalp_strategy.layers import LiveSource, layer_reasons, live_source
 from scalp_strategy.layers.redis_transport import RedisTransport
@@ -43,7 +43,9 @@ def source(store, prefix) -> LiveSource:
 
 
 def said(source: LiveSource, close_ms: int, pair: str = BTC) -> float:
-    return layer_reasons(source, pair, close_ms, "orderflow", SETTINGS).long
+    """What the trade flow says, the only component here: 0.30 of the layer, the rest is 50."""
+    long = layer_reasons(source, pair, close_ms, "orderflow", SETTINGS).long
+    return round(50.0 + (long - 50.0) / 0.30, 9)
 
 
 def publish(store: redis.Redis, prefix: str, pair: str, *rows) -> None:
@@ -53,7 +55,7 @@ def publish(store: redis.Redis, prefix: str, pair: str, *rows) -> None:
 def test_scores_and_candles_as_of_the_close(store, prefix, source) -> None:
     at_close = component(START_MS - 500, 60.0)
     publish(store, prefix, BTC, component(START_MS + 14_500, 90.0), at_close)
-    publish(store, prefix, MARKET_WIDE, component(START_MS - 500, 30.0, pair=MARKET_WIDE))
+    publish(store, prefix, ETH, component(START_MS - 500, 30.0, pair=ETH))
     opens = (START_MS - 300_000, START_MS)
     rows = [[at, 1.0, 2.0, 0.5, 1.5, 7.0] for at in opens]
     store.hset(f"{prefix}:candles:5m", BTC, json.dumps(rows))

@@ -43,20 +43,12 @@ class ChainReference:
     def scores(self, token: str) -> dict[str, Pair]:
         """Return long and short of every component of a token, or of MARKET."""
         if token == MARKET:
-            return {
-                "whale_movements": self._half(self._whales(token)),
-                "exchange_flow": self._half(self._flow(token)),
-                "stablecoin_flow": self._stablecoins(),
-            }
+            return {"stablecoin_flow": self._stablecoins()}
         return {
             "whale_movements": self._whales(token),
             "exchange_flow": self._flow(token),
             "smart_money": self._smart(token),
         }
-
-    def _half(self, pair: Pair) -> Pair:
-        share = self.settings.market_share
-        return (50 + share * (pair[0] - 50), 50 + share * (pair[1] - 50))
 
     # ------------------------------------------------------------------------------------- facts
 

@@ -242,7 +242,6 @@ def test_stablecoins_are_no_coins() -> None:
         {"USDC/USDT": "USDC"}, NOW
     )
     assert {one.pair for one in found} == {MARKET}
-    assert not row(found, "whale_movements", MARKET).is_known
     assert row(found, "stablecoin_flow", MARKET).long == 40.0
 
 
@@ -342,26 +341,18 @@ def test_a_reading_is_revised_and_never_nan() -> None:
 # -------------------------------------------------------------------------------- the whole market
 
 
-def test_the_market_is_all_coins_and_weaker_evidence() -> None:
-    facts = [*WATCHED, withdrawal("SOL", 2_300_000.0, NOW - 8 * MINUTE_MS)]
-    found = told(facts).components(PAIRS, NOW)
-    market = row(found, "whale_movements", MARKET)
-    assert (market.long, market.short) == (65.0, 35.0)  # half of 80's thirty points
-    assert market.reason == "market: $2.3M SOL withdrawn from Binance 8 min ago"
+def test_what_happens_to_other_tokens_says_nothing_of_a_pair() -> None:
+    two = [withdrawal("SOL", 2_300_000.0, NOW - minutes * MINUTE_MS) for minutes in (8, 4)]
+    found = told([*WATCHED, *two]).components(PAIRS | {"XRP/USDT": "XRP"}, NOW)
     assert row(found, "whale_movements").long == 50.0
-    more = told([*facts, withdrawal("BTC", 5 * MILLION, NOW)]).components(PAIRS, NOW)
-    assert row(more, "whale_movements", MARKET).reason == (
-        "market: 2 withdrawals worth $7.3M in 30 min"
-    )
-    assert row(more, "exchange_flow", MARKET).reason == "market: net outflow $7.3M in 1 h"
+    assert [one for one in found if one.pair == "XRP/USDT"] == []
+    assert {one.name for one in found if one.pair == MARKET} == {"stablecoin_flow"}
 
 
-def test_market_rows_are_always_there() -> None:
+def test_the_stablecoins_row_is_always_there() -> None:
     found = told([]).components({}, NOW)
     assert [(one.name, one.pair, one.is_known) for one in found] == [
-        ("whale_movements", MARKET, False),
-        ("exchange_flow", MARKET, False),
-        ("stablecoin_flow", MARKET, False),
+        ("stablecoin_flow", MARKET, False)
     ]
 
 
