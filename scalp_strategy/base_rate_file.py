@@ -1,11 +1,8 @@
 """The memory of outcomes on disk: one Parquet file, replaced in one step."""
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -16,7 +13,8 @@ import pyarrow.parquet as pq
 
 from scalp_strategy.base_rate.outcomes import NOT_RESOLVED, Occurrences
 from scalp_strategy.base_rate.setups import GROUPS, SETUP_LABELS
-from scalp_strategy.errors import PayloadError, StoreError
+from scalp_strategy.errors import PayloadError
+from scalp_strategy.files import replace_file, set_aside
 from scalp_strategy.settings import Settings
 from scalp_strategy.technical.arrays import IntArray
 
@@ -85,8 +83,7 @@ class MemoryFile:
         except FileNotFoundError:
             return {}
         except _DAMAGED as error:
-            reason = f"{type(error).__name__}: {error}"[:200]
-            logger.warning("%s is damaged and is made anew (%s).", self._path, reason)
+            set_aside(self._path, f"{type(error).__name__}: {error}"[:200])
             return {}
 
     def save(self, pairs: Mapping[str, Occurrences]) -> None:
@@ -98,21 +95,9 @@ class MemoryFile:
             When the disk refuses; the last good file stays.
         """
         table = _table(pairs).replace_schema_metadata({_MARK: self._made_with})
-        temporary: Path | None = None
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f"{self._path.name}.")
-            temporary = Path(name)
-            with os.fdopen(handle, "wb") as file:
-                pq.write_table(table, file, compression="zstd")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
-        except OSError as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
-            raise StoreError(f"{self._path}: {error}") from error
+        body = pa.BufferOutputStream()
+        pq.write_table(table, body, compression="zstd")
+        replace_file(self._path, body.getvalue().to_pybytes())
 
     def _is_ours(self, table: pa.Table) -> bool:
         mark: bytes = (table.schema.metadata or {}).get(_MARK, b"")

@@ -35,6 +35,11 @@ def journal_path(config: dict[str, Any]) -> Path:
     return _file(config, "journal", "sqlite")
 
 
+def words_path(config: dict[str, Any]) -> Path:
+    """Return where a bot keeps what the sidecar said last."""
+    return _file(config, "layers", "json")
+
+
 def spool_path(config: dict[str, Any]) -> Path:
     """Return where records wait for the journal's database."""
     return _file(config, "journal", "spool")

@@ -18,6 +18,7 @@ from scalp_strategy.announce import announcement
 from scalp_strategy.backtest_journal import BacktestJournal
 from scalp_strategy.base_rate import base_rates
 from scalp_strategy.base_rate_desk import base_rate_desk
+from scalp_strategy.bot_files import words_path
 from scalp_strategy.contract import Side
 from scalp_strategy.decision import DecisionDesk, btc_beside
 from scalp_strategy.errors import StoreError
@@ -66,7 +67,11 @@ class Engine:
         self._strategy = strategy
         self.is_trading = strategy.dp.runmode in TRADE_MODES
         self.live = Live(strategy, settings, os.environ) if self.is_trading else None
-        self._served = live_source(settings, os.environ) if self.is_trading else None
+        self._served = (
+            live_source(settings, os.environ, words_path(strategy.config))
+            if self.is_trading
+            else None
+        )
         self.layers: LayerSource = self._served or ArchiveSource(
             archive_path(strategy.config, settings)
         )

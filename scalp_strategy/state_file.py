@@ -1,12 +1,11 @@
 """The account's state on disk: one small JSON file, replaced atomically."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from scalp_strategy.errors import ConfigError, StoreError
+from scalp_strategy.files import replace_file
 
 AdminRequest = Literal["pause", "resume", "resume confirmed"]
 ADMIN_REQUESTS: Final[tuple[AdminRequest, ...]] = get_args(AdminRequest)
@@ -54,20 +53,7 @@ class FileStore:
         StoreError
             When the disk refuses; the last good file stays.
         """
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
-        except OSError as error:
-            raise StoreError(f"{self._path}: {error}") from error
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self._path)
-        except OSError as error:
-            Path(name).unlink(missing_ok=True)
-            raise StoreError(f"{self._path}: {error}") from error
+        replace_file(self._path, json.dumps(state).encode())
 
     def request(self, request: AdminRequest) -> None:
         """Ask the running bot to pause or to resume at its next look.

@@ -5,8 +5,9 @@ What is kept fades by its age, so an outage lowers the scores' reliability and n
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from pandas import DataFrame
@@ -23,6 +24,7 @@ from scalp_strategy.layers.candles import (
     unbroken_until,
 )
 from scalp_strategy.layers.http_transport import HttpTransport
+from scalp_strategy.layers.memory import WordsFile
 from scalp_strategy.layers.redis_transport import RedisTransport
 from scalp_strategy.layers.series import ComponentSeries, Floats, between, joined, series_of
 from scalp_strategy.setting_groups.layer_rules import rules_of
@@ -60,7 +62,9 @@ class RefreshReport:
     problem: str | None = None
 
 
-def live_source(settings: Settings, environment: Mapping[str, str]) -> "LiveSource":
+def live_source(
+    settings: Settings, environment: Mapping[str, str], memory: Path | None = None
+) -> "LiveSource":
     """Return the source that the settings name.
 
     Parameters
@@ -69,6 +73,8 @@ def live_source(settings: Settings, environment: Mapping[str, str]) -> "LiveSour
         `sidecar.transport`, `sidecar.url`.
     environment
         `SCALP_LAYERS_TOKEN` for HTTP, `REDIS_URL` for Redis.
+    memory
+        The file in which the last words outlive a restart; None = they do not.
 
     Raises
     ------
@@ -76,16 +82,17 @@ def live_source(settings: Settings, environment: Mapping[str, str]) -> "LiveSour
         The address is malformed, or Redis has none.
     """
     sidecar = settings.sidecar
+    words = None if memory is None else WordsFile(memory)
     if sidecar.transport == "redis":
         url = environment.get("REDIS_URL", "")
         if not url:
             raise ConfigError("sidecar.transport is redis: REDIS_URL must be set")
         layers = tuple(rules.layer for rules in rules_of(settings))
-        return LiveSource(settings, RedisTransport(url, layers, sidecar.timeout_s))
+        return LiveSource(settings, RedisTransport(url, layers, sidecar.timeout_s), words)
     if not sidecar.url:
         return LiveSource(settings, None)
     token = environment.get("SCALP_LAYERS_TOKEN", "")
-    return LiveSource(settings, HttpTransport(sidecar.url, token, sidecar.timeout_s))
+    return LiveSource(settings, HttpTransport(sidecar.url, token, sidecar.timeout_s), words)
 
 
 class LiveSource:
@@ -97,9 +104,13 @@ class LiveSource:
         Time limit, candles kept, how long rows are remembered.
     transport
         The way to the sidecar; None = there is no sidecar, nothing is ever known.
+    memory
+        Where what was said last outlives a restart; None = it does not.
     """
 
-    def __init__(self, settings: Settings, transport: Transport | None) -> None:
+    def __init__(
+        self, settings: Settings, transport: Transport | None, memory: WordsFile | None = None
+    ) -> None:
         self._transport = transport
         self._timeout_s = settings.sidecar.timeout_s
         self._candle_limit = settings.sidecar.candle_rows
@@ -115,6 +126,9 @@ class LiveSource:
         self._call = BoundedCall()
         self._problem: str | None = None
         self._is_dropping = False
+        self._memory = memory
+        if memory is not None:
+            self._add(memory.load())
 
     def refresh(self, close_ms: int, pairs: Collection[str]) -> RefreshReport:
         """Ask for what is not held yet of these pairs at a close; never raises.
@@ -141,6 +155,7 @@ class LiveSource:
         self._mark_late(close_ms, answers)
         if answers:
             self._forget(close_ms)
+            self._remember()
         dropped = sum(answer.dropped for answer in answers)
         self._tell(problem, dropped, is_answered=bool(answers))
         return RefreshReport(
@@ -220,15 +235,28 @@ class LiveSource:
             problem = _text(error)
         return answers.copy(), problem
 
-    def _take(self, answer: Answer) -> None:
+    def _add(self, components: Iterable[Component]) -> None:
         by_name: dict[tuple[str, str, str], list[Component]] = defaultdict(list)
-        for one in answer.components:
+        for one in components:
             if one.layer in self._layers:
                 by_name[one.layer, one.pair, one.name].append(one)
-        for (layer, pair, name), components in by_name.items():
+        for (layer, pair, name), rows in by_name.items():
             held = self._rows.setdefault((layer, pair), {})
-            new = series_of(components)
+            new = series_of(rows)
             held[name] = joined([held[name], new]) if name in held else new
+
+    def _remember(self) -> None:
+        """Keep the last words over a restart."""
+        if self._memory is not None:
+            self._memory.save(
+                series.component(row, layer, name, pair)
+                for (layer, pair), held in self._rows.items()
+                for name, series in held.items()
+                for row in series.last_words()
+            )
+
+    def _take(self, answer: Answer) -> None:
+        self._add(answer.components)
         for key, rows in answer.candles.items():
             held_rows = self._candles.get(key, no_candles())
             self._candles[key] = merged_candles(held_rows, rows, self._candle_limit)

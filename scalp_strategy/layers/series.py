@@ -66,6 +66,11 @@ class ComponentSeries:
         after = int(np.searchsorted(self.available_ms, until_ms, side="right"))
         return self.take(slice(first, max(first, after)))
 
+    def last_words(self) -> list[int]:
+        """Return the rows that a silent component is remembered by: the last, the last known."""
+        known = np.flatnonzero(self.is_known)
+        return sorted({len(self) - 1, *known[-1:].tolist()}) if len(self) else []
+
     def component(self, row: int, layer: str, name: str, pair: str) -> Component:
         """Return one row as the component that it was."""
         flags: str = self.flags[row]

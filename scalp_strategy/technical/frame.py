@@ -12,6 +12,7 @@ from scalp_strategy.technical.arrays import FloatArray, mirrored
 from scalp_strategy.technical.bars import PRIMARY_NS, Bars, bars_of, stretches
 from scalp_strategy.technical.indicators import INDICATORS
 from scalp_strategy.technical.inputs import Inputs
+from scalp_strategy.technical.silence import memory_candles
 from scalp_strategy.technical.timeframes import (
     LowerTimeframes,
     hourly_lookback,
@@ -88,11 +89,11 @@ def technical_frame(
     Causal: row t depends on candles closed at or before its own close. A row with an unusable
     value, or a missing candle, ends a stretch; every recursion starts anew after it.
     """
-    technical = (settings or DEFAULT_SETTINGS).technical
-    names = technical_columns(technical)
+    settings = settings or DEFAULT_SETTINGS
+    names = technical_columns(settings.technical)
     block = np.empty((len(names), len(candles_15m)))
     bars = bars_of(candles_15m, "15m candles")
-    fill_technical_block(block, bars, candles_5m, candles_1m, technical)
+    fill_technical_block(block, bars, candles_5m, candles_1m, settings)
     return DataFrame(block.T, index=candles_15m.index, columns=list(names), copy=False)
 
 
@@ -101,18 +102,19 @@ def fill_technical_block(
     bars: Bars,
     candles_5m: DataFrame | None,
     candles_1m: DataFrame | None,
-    settings: TechnicalSettings,
+    settings: Settings,
 ) -> None:
     """Write the columns of `technical_frame` into the rows of `block`, shape (columns, n).
 
     One block of memory for a whole frame: pandas takes it over as it is, transposed.
     """
-    lower = lower_timeframes(bars.time_ns, candles_5m, candles_1m, settings.timeframes)
+    technical, memory = settings.technical, memory_candles(settings)
+    lower = lower_timeframes(bars.time_ns, (candles_5m, candles_1m), technical.timeframes, memory)
     parts = stretches(bars, PRIMARY_NS)
     if parts != [slice(0, bars.time_ns.size)]:
         block.fill(np.nan)
     for rows in parts:
-        columns = _stretch_columns(bars.part(rows), lower.part(rows), settings)
+        columns = _stretch_columns(bars.part(rows), lower.part(rows), technical)
         block[:, rows] = columns
 
 

@@ -16,6 +16,7 @@ from scalp_strategy.technical.frame import (
 )
 from scalp_strategy.technical.score import COUNT_COLUMNS, SCORE_COLUMNS, combined_score
 from scalp_strategy.technical.setup import PATTERN_NAMES, SETUP_COLUMNS, setup_codes
+from scalp_strategy.technical.silence import memory_candles
 
 
 def technical_layer(
@@ -51,13 +52,14 @@ def technical_layer(
     -----
     Causal. Trustworthy from row `lookback(settings)` on.
     """
-    technical = (settings or DEFAULT_SETTINGS).technical
+    settings = settings or DEFAULT_SETTINGS
+    technical = settings.technical
     names = technical_columns(technical)
     block = np.empty((len(names) + len(SCORE_COLUMNS), len(candles_15m)))
     bars = bars_of(candles_15m, "15m candles")
-    fill_technical_block(block[: len(names)], bars, candles_5m, candles_1m, technical)
+    fill_technical_block(block[: len(names)], bars, candles_5m, candles_1m, settings)
     supports, factors = sub_scores(block)
-    result = combined_score(supports, factors, technical)
+    result = combined_score(supports, factors, technical, memory_candles(settings))
     block[len(names) :] = (*result.score, result.reliability)
     first = names.index(PATTERN_NAMES[0])
     codes = setup_codes(supports, block[first : first + len(PATTERN_NAMES)], technical)

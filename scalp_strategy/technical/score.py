@@ -9,9 +9,10 @@ from pandas import DataFrame
 from scalp_strategy.contract import LONG, NEUTRAL, SHORT, SIDES
 from scalp_strategy.setting_groups.technical import TechnicalSettings
 from scalp_strategy.settings import Settings
-from scalp_strategy.technical.arrays import BoolArray, FloatArray, quotient
+from scalp_strategy.technical.arrays import BoolArray, FloatArray
 from scalp_strategy.technical.indicators import INDICATORS
 from scalp_strategy.technical.indicators.base import FULL_SCORE, NEUTRAL_SCORE
+from scalp_strategy.technical.silence import last_known, memory_candles
 
 SmallIntArray = npt.NDArray[np.int8]
 
@@ -48,12 +49,15 @@ def technical_score(frame: DataFrame, settings: Settings | None = None) -> DataF
 
     Notes
     -----
-    Score = weighted mean of the known sub-scores times the multiplier, capped at 100 (`level`),
-    or 50 + (mean - 50) times the multiplier, clipped to 0..100 (`centred`).
+    Score = weighted mean of the sub-scores times the multiplier, capped at 100 (`level`), or
+    50 + (mean - 50) times the multiplier, clipped to 0..100 (`centred`). A sub-score that is not
+    known counts with its full weight: as min(50, its last value) for `opposition_max_age_s`, then
+    as 50, so that losing one never raises the score.
     """
     supports = both_sides(frame, INDICATOR_NAMES)
     (factors,) = both_sides(frame, ("mtf",))
-    result = combined_score(supports, factors, (settings or Settings()).technical)
+    settings = settings or Settings()
+    result = combined_score(supports, factors, settings.technical, memory_candles(settings))
     columns = (*result.score, result.reliability, result.direction, *result.agreeing)
     return DataFrame(
         dict(zip((*SCORE_COLUMNS, *COUNT_COLUMNS), columns, strict=True)),
@@ -69,7 +73,7 @@ def both_sides(frame: DataFrame, names: tuple[str, ...]) -> FloatArray:
 
 
 def combined_score(
-    supports: FloatArray, factors: FloatArray, settings: TechnicalSettings
+    supports: FloatArray, factors: FloatArray, settings: TechnicalSettings, memory: int
 ) -> TechnicalScore:
     """Return the technical score of sub-scores given as arrays; see `technical_score`.
 
@@ -81,11 +85,16 @@ def combined_score(
         Multi-timeframe multipliers.
     settings : TechnicalSettings
         Weights and thresholds.
+    memory : int
+        `memory_candles`.
     """
     weights = indicator_weights(settings)
     unknown = np.isnan(supports)
     reliability = _known_share(~unknown[:, 0], weights)
-    score = _side_scores(_weighted_sum(supports, unknown, weights), reliability, factors, settings)
+    counted = _counted(supports, unknown, memory) if unknown.any() else supports
+    total = _sum_in_order(counted * weights[:, np.newaxis, np.newaxis])
+    mean = np.where(reliability > 0.0, total / float(sum(weights)), np.nan)
+    score = _side_scores(mean, factors, settings)
     agreeing = _agreeing(supports, settings)
     direction = _direction(score, agreeing, settings)
     return TechnicalScore(score, reliability, direction, agreeing)
@@ -107,10 +116,16 @@ def _known_share(known: BoolArray, weights: FloatArray) -> FloatArray:
     return _sum_in_order(known * weights[:, np.newaxis]) / float(sum(weights))
 
 
-def _weighted_sum(supports: FloatArray, unknown: BoolArray, weights: FloatArray) -> FloatArray:
-    weighted = supports * weights[:, np.newaxis, np.newaxis]
-    np.copyto(weighted, 0.0, where=unknown)
-    return _sum_in_order(weighted)
+def _counted(supports: FloatArray, unknown: BoolArray, memory: int) -> FloatArray:
+    """Return what each sub-score counts as: where unknown, its last opposition or 50.
+
+    A row of which nothing is known begins a stretch anew: what was before it says nothing.
+    """
+    rows = np.arange(supports.shape[-1])
+    begun = np.maximum.accumulate(np.where(unknown.all(axis=(0, 1)), rows, -1))
+    remembered = last_known(supports, np.minimum(memory, rows - begun - 1))
+    silent = np.where(np.isnan(remembered), NEUTRAL_SCORE, np.minimum(NEUTRAL_SCORE, remembered))
+    return np.where(unknown, silent, supports)
 
 
 def _sum_in_order(terms: FloatArray) -> FloatArray:
@@ -121,10 +136,7 @@ def _sum_in_order(terms: FloatArray) -> FloatArray:
     return total
 
 
-def _side_scores(
-    total: FloatArray, known: FloatArray, factors: FloatArray, settings: TechnicalSettings
-) -> FloatArray:
-    mean = quotient(total, known)
+def _side_scores(mean: FloatArray, factors: FloatArray, settings: TechnicalSettings) -> FloatArray:
     if settings.mtf_mode == "level":
         score: FloatArray = mean * factors
     else:

@@ -21,6 +21,7 @@ from scalp_strategy.technical.arrays import (
     unknown,
 )
 from scalp_strategy.technical.bars import HOUR_NS, MINUTE_NS, PRIMARY_NS, Bars, bars_of, stretches
+from scalp_strategy.technical.silence import last_known
 
 CANDLES_PER_HOUR: Final = HOUR_NS // PRIMARY_NS
 STRONG: Final = 2.0
@@ -118,9 +119,9 @@ def hourly_lookback(settings: TechnicalSettings) -> int:
 
 def lower_timeframes(
     time_ns: IntArray,
-    candles_5m: DataFrame | None,
-    candles_1m: DataFrame | None,
+    candles: tuple[DataFrame | None, DataFrame | None],
     settings: TimeframeSettings,
+    memory: int,
 ) -> LowerTimeframes:
     """Return what 5m and 1m candles say at each 15m close.
 
@@ -128,26 +129,33 @@ def lower_timeframes(
     ----------
     time_ns : ndarray of int64, shape (n,)
         15m candle opens, ascending; holes are allowed.
-    candles_5m, candles_1m : DataFrame or None
-        Freqtrade candle frames; absent, empty, late and patchy ones leave NaN.
+    candles : tuple of DataFrame or None
+        Freqtrade candle frames of 5m and of 1m; absent, empty, late and patchy ones leave NaN.
     settings : TimeframeSettings
         EMA periods, momentum window, largest age.
+    memory : int
+        15m candles for which the last momentum is remembered when the 1m candles are lost.
 
     Returns
     -------
     LowerTimeframes
-        Where 1m is unknown the last 5m bar (close against open) stands in for its momentum.
+        Where 1m is unknown the last 5m bar (close against open) stands in for its momentum; it
+        says nothing (0) where it is of another sign than the momentum that is remembered, so that
+        losing the 1m candles confirms nothing.
 
     Raises
     ------
     ContractViolation
         A frame has duplicate or unsorted dates, no time zone, or misses a column.
     """
-    joined_5m = _joined(time_ns, candles_5m, 5, settings, (_trend_of, _bar_of))
-    trend_5m, bar_5m = joined_5m
+    candles_5m, candles_1m = candles
+    trend_5m, bar_5m = _joined(time_ns, candles_5m, 5, settings, (_trend_of, _bar_of))
     (momentum,) = _joined(time_ns, candles_1m, 1, settings, (_momentum_of,))
     stand_in = np.where(np.isnan(momentum), 1.0, 0.0)
-    momentum = np.where(np.isnan(momentum), bar_5m, momentum)
+    remembered = last_known(momentum, memory)
+    contradicts = ~np.isnan(remembered) & (np.sign(remembered) != np.sign(bar_5m))
+    substitute = np.where(contradicts & ~np.isnan(bar_5m), 0.0, bar_5m)
+    momentum = np.where(np.isnan(momentum), substitute, momentum)
     stand_in[np.isnan(momentum)] = np.nan
     return LowerTimeframes(trend_5m, momentum, stand_in)
 

@@ -85,10 +85,24 @@ def test_score_stays_within_0_and_100() -> None:
     assert score_of(extreme, CENTRED)["ta_short"] == 0.0
 
 
-def test_unknown_sub_scores_are_left_out_and_lower_reliability() -> None:
+def test_an_unknown_sub_score_counts_as_neutral_with_its_full_weight() -> None:
     score = score_of(row(rsi=NAN, ema_structure=90.0))
     assert score["technical_reliability"] == pytest.approx(0.88)
-    assert score["ta_long"] == pytest.approx((50 * 0.73 + 90 * 0.15) / 0.88)
+    assert score["ta_long"] == pytest.approx(50 * 0.85 + 90 * 0.15)
+
+
+def test_a_sub_score_that_is_lost_keeps_its_opposition_for_four_hours() -> None:
+    said = [row(rsi=10.0), *[row(rsi=NAN)] * 17]
+    frame = technical_score(pd.concat(said, ignore_index=True), Settings())
+    # long: 50 - 0.12 * 40 up to sixteen candles after, then 50; short: 54.8, then min(50, 90)
+    assert frame["ta_long"].tolist() == pytest.approx([45.2] * 17 + [50.0])
+    assert frame["ta_short"].tolist() == pytest.approx([54.8] + [50.0] * 17)
+
+
+def test_a_stretch_that_begins_anew_remembers_nothing() -> None:
+    nothing = row(**{indicator.name: NAN for indicator in INDICATORS})
+    frame = technical_score(pd.concat([row(rsi=10.0), nothing, row(rsi=NAN)], ignore_index=True))
+    assert frame["ta_long"].iloc[2] == pytest.approx(50.0)
 
 
 def test_nothing_known_is_unknown() -> None:

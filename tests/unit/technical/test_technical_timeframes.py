@@ -237,3 +237,19 @@ def test_live_call_and_backtest_call_agree() -> None:
         rtol=1e-4,
         atol=1e-3,
     )
+
+
+@pytest.mark.parametrize("rows_lost", range(1, 13))
+def test_losing_the_1m_candles_confirms_nothing(rows_lost: int) -> None:
+    """The 5m bar that stands in says nothing where the last 1m momentum contradicts it."""
+    frames = market(150)
+    cut = frames[15]["date"].iloc[-rows_lost]
+    layer = technical_layer(frames[15], frames[5], frames[1][frames[1]["date"] < cut])
+    is_own = layer["momentum_1m_stand_in"] == 0.0
+    last = np.sign(layer["momentum_1m"].where(is_own).ffill())
+    stand_in = np.sign(layer["momentum_1m"][~is_own]).iloc[-rows_lost + 1 :]
+    assert stand_in.isin([0.0]).where(stand_in != last[stand_in.index], True).all()
+    bars = frames[5].set_index("date")
+    opens = frames[15]["date"].loc[stand_in.index] + pd.Timedelta(minutes=10)
+    bar = np.sign(bars["close"][opens] / bars["open"][opens] - 1.0).to_numpy()
+    np.testing.assert_array_equal(stand_in, np.where(bar == last[stand_in.index], bar, 0.0))
