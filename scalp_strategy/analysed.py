@@ -215,4 +215,5 @@ class AnalysedPair:
             macro=self._state("macro", row),
             regime=self._state("regime", row),
             threshold_shift=self._shift(row),
+            confluence=float(self._value("confluence", row)),
         )

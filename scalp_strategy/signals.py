@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from math import nan
 from typing import NamedTuple
 
 from scalp_strategy.contract import TIER_NAMES, Side
@@ -29,6 +30,8 @@ class Candidate:
         Close and ATR(14) of the candle, quote currency.
     score
         Confluence of the side, 0..100, rounded half up.
+    confluence
+        The same before it is rounded, NaN where it is not known: what ranks candidates.
     stop_factor
         Multiplies the stop's ATR multiple (CHOPPY tightens it).
     gate
@@ -57,6 +60,7 @@ class Candidate:
     macro: str | None = None
     regime: str | None = None
     threshold_shift: float = 0.0
+    confluence: float = nan
 
     @property
     def key(self) -> SignalKey:

@@ -21,8 +21,9 @@ from external_layers.sentiment.macro_moves import (
     hour_move,
     hour_moves,
 )
-from external_layers.sentiment.trend import HOUR_MS, hour_move_pct
-from scalp_strategy.contract import CANDLE_MS, MARKET_WIDE
+from external_layers.sentiment.trend import hour_move_pct
+from scalp_strategy.contract import MARKET_WIDE, alarm_closes, leaps, passes
+from scalp_strategy.contract.alarms import ALARM_MS
 from scalp_strategy.setting_groups.breakers import BreakerSettings
 from scalp_strategy.setting_groups.sentiment import SentimentSettings
 
@@ -119,16 +120,15 @@ def _extreme(inputs: Inputs, moment: Moment) -> Alarm | None:
 def _news_of_the_hour(of: MacroInput, inputs: Inputs, at_ms: int) -> list[int]:
     instants: set[int] = set()
     for history in inputs.readings.histories(of.series):
-        instants.update(history.news(at_ms - HOUR_MS, at_ms))
+        instants.update(history.news(at_ms - ALARM_MS, at_ms))
     return sorted(instants, reverse=True)
 
 
 def _btc_extreme(moment: Moment, limits: BreakerSettings) -> Alarm | None:
     candles = moment.candles_of(BTC)
-    last_ms = moment.at_ms // CANDLE_MS * CANDLE_MS
-    for close_ms in range(last_ms, moment.at_ms - HOUR_MS, -CANDLE_MS):
+    for close_ms in alarm_closes(moment.at_ms):
         change = hour_move_pct(candles, close_ms)
-        if abs(change) >= limits.macro_btc_move_pct:
+        if leaps(change, limits.macro_btc_move_pct):
             text = f"Macro EXTREME: BTC {words.percent(change)} within an hour"
             return Alarm("EXTREME", text, close_ms, is_macro=False)
     return None
@@ -142,9 +142,9 @@ def _danger(inputs: Inputs, at_ms: int) -> Alarm | None:
 
 
 def _passes(move: Move, limits: BreakerSettings, name: str) -> bool:
-    if move.of is SP500_HOUR:
-        return move.change <= float(getattr(limits, f"macro_sp500_{name}_pct"))
-    return move.change >= float(getattr(limits, f"macro_dxy_{name}_pct"))
+    series = "sp500" if move.of is SP500_HOUR else "dxy"
+    limit: float = getattr(limits, f"macro_{series}_{name}_pct")
+    return passes(move.change, limit)
 
 
 def _alarm(state: str, move: Move, span: str) -> Alarm:

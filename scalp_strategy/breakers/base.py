@@ -83,15 +83,16 @@ class BreakerState:
     account
         Open and pending positions (those approved earlier in the candle included), signals of the
         last hour, drawdown and pause.
-    btc_hour_move_pct
-        BTC's move in the hour up to the candle's close, percent; NaN is unknown.
+    btc_hour_moves_pct
+        BTC's moves in the hour up to each 15m close whose alarm would still hold, percent, that of
+        the candle's close first; NaN is unknown.
     history, chart
         Asked only by the breakers that need them: both cost.
     """
 
     settings: BreakerSettings
     account: Account
-    btc_hour_move_pct: float = nan
+    btc_hour_moves_pct: tuple[float, ...] = (nan,)
     history: TradeHistory = field(default_factory=NoTrades)
     chart: Chart = field(default_factory=NoChart)
 

@@ -5,6 +5,7 @@ from math import isfinite
 from typing import Final
 
 from scalp_strategy.breakers.base import BreakerState
+from scalp_strategy.contract import leaps
 from scalp_strategy.signals import Candidate, Verdict
 
 # Of the macro state, as the sentiment layer flags it; every other state is no danger.
@@ -16,7 +17,9 @@ EXTREME: Final = "EXTREME"
 class MacroDanger:
     """Block in an EXTREME macro state or after a leap of BTC; make less of it in DANGER.
 
-    BTC's own candles tell of its leap, so a sidecar that fails cannot hide it. What is unknown
+    BTC's own candles tell of its leap, so a sidecar that fails cannot hide it. A leap blocks until
+    the hour after it has passed, wherever BTC goes meanwhile: it is read from the candles of that
+    time, so that it holds over a restart and in backtests too. What is unknown
     neither blocks nor shrinks, and the reason says that it is unknown.
     """
 
@@ -32,7 +35,7 @@ class MacroDanger:
             factor = state.settings.macro_danger_size_factor
             reason = f"the macro state is {DANGER}: size x{factor:g}"
             return Verdict(self.name, size_factor=factor, reason=reason)
-        return Verdict(self.name, reason=_unknown(candidate.macro, state.btc_hour_move_pct))
+        return Verdict(self.name, reason=_unknown(candidate.macro, state.btc_hour_moves_pct[0]))
 
 
 def _extreme(macro: str | None) -> list[str]:
@@ -40,9 +43,9 @@ def _extreme(macro: str | None) -> list[str]:
 
 
 def _leap(state: BreakerState) -> list[str]:
-    move, limit = state.btc_hour_move_pct, state.settings.macro_btc_move_pct
-    # NaN is above nothing.
-    return [f"BTC moved {move:+.1f} % in 1 hour"] if abs(move) > limit else []
+    limit = state.settings.macro_btc_move_pct
+    found = [move for move in state.btc_hour_moves_pct if leaps(move, limit)]
+    return [f"BTC moved {found[0]:+.1f} % in 1 hour"] if found else []
 
 
 def _unknown(macro: str | None, move: float) -> str:

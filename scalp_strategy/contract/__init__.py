@@ -3,6 +3,7 @@
 Pure: no I/O, no clock.
 """
 
+from scalp_strategy.contract.alarms import alarm_closes, leaps, passes
 from scalp_strategy.contract.combine import (
     ComponentRule,
     LayerColumns,
@@ -58,10 +59,13 @@ __all__ = [
     "LayerScore",
     "Picked",
     "Side",
+    "alarm_closes",
     "combine",
     "combine_columns",
     "from_wire",
     "layer_column",
+    "leaps",
+    "passes",
     "side_of",
     "sign_of",
     "to_wire",

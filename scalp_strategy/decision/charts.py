@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from scalp_strategy.analysed import AnalysedPair, instant_ns
 from scalp_strategy.breakers import Volatility
+from scalp_strategy.contract import alarm_closes
 from scalp_strategy.decision.hours import (
     HOUR_NS,
     HourCloses,
@@ -17,6 +18,7 @@ from scalp_strategy.setting_groups.breakers import BreakerSettings
 from scalp_strategy.signals import Candidate
 
 _BTC: Final = "BTC"
+NS_PER_MS: Final = 1_000_000
 _HOURS_PER_DAY: Final = 24
 
 
@@ -73,15 +75,16 @@ class Charts:
         """Return a pair's analysed candles, None when it was never offered."""
         return self._pairs.get(pair)
 
-    def btc_hour_move(self, candidate: Candidate) -> float:
-        """Return BTC's move in the hour up to a candidate's close, in its own market, percent.
+    def btc_hour_moves(self, candidate: Candidate) -> tuple[float, ...]:
+        """Return BTC's moves within an hour, in its own market, whose alarm would still hold.
 
-        NaN where its candles are not there.
+        Percent, in the hour up to each of the last closes, the candidate's own first; NaN where
+        its candles are not there.
         """
-        name, close_ns = btc_beside(candidate.pair), instant_ns(candidate.close_time)
-        seen = (held[name] for held in (self._pairs, self._watched) if name in held)
-        moves = (btc.move_pct(close_ns, HOUR_NS) for btc in seen)
-        return next((move for move in moves if not isnan(move)), nan)
+        name = btc_beside(candidate.pair)
+        seen = [held[name] for held in (self._pairs, self._watched) if name in held]
+        closes_ms = alarm_closes(instant_ns(candidate.close_time) // NS_PER_MS)
+        return tuple(_hour_move(seen, close_ms * NS_PER_MS) for close_ms in closes_ms)
 
     def returns(self, pair: str, days: int) -> HourlyReturns:
         """Return a pair's hourly returns, as far back as is known."""
@@ -93,6 +96,11 @@ class Charts:
                 parts.append(HourCloses(*analysed.hour_closes()))
             kept = self._returns[pair] = _Kept(analysed, older, hourly_returns(*parts))
         return kept.returns
+
+
+def _hour_move(seen: list[AnalysedPair], close_ns: int) -> float:
+    moves = (btc.move_pct(close_ns, HOUR_NS) for btc in seen)
+    return next((move for move in moves if not isnan(move)), nan)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ look the latched decision up. The same code runs live and in backtests.
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from math import prod
+from math import isnan, prod
 from typing import Final
 
 from scalp_strategy.account import Account
@@ -31,6 +31,10 @@ NEVER_ASKED: Final = "the host placed no order: no free slot, a locked pair or t
 SIGNALS_ONLY: Final = "signals only: no order is placed"
 
 NOT_FILLED: Final = "the entry was not filled while the signal was valid"
+
+# Beyond these digits a live candle and the same one in a backtest may differ: EMAs that began
+# elsewhere.
+_RANK_DIGITS: Final = 6
 
 # An order lives for its signal's validity; nothing is told of older ones.
 _ORDERS_KEPT: Final = timedelta(days=1)
@@ -153,7 +157,7 @@ class DecisionDesk:
         self._mark(close)
         close_ns = instant_ns(close)
         new = self._new_pairs(close_ns, pairs)
-        decisions = [self._judge_safely(candidate) for candidate in _ranked(new, close_ns)]
+        decisions = [self._judge_safely(candidate) for candidate in self._ranked(new, close_ns)]
         for decision in decisions:
             self._latched[decision.candidate.pair] = decision
             self.log.record(decision)
@@ -264,6 +268,23 @@ class DecisionDesk:
         free = holdings.free_balance - sum(one.stake for one in pending)
         self.account.mark(now, holdings.capital, free, positions)
 
+    def _ranked(self, pairs: Iterable[AnalysedPair], close_ns: int) -> list[Candidate]:
+        """Return the candidates of a candle, in the order in which slots and heat are given out."""
+        found = (analysed.candidate(close_ns) for analysed in pairs)
+        return sorted((one for one in found if one is not None), key=self._rank)
+
+    def _rank(self, candidate: Candidate) -> tuple[float, float, float, str]:
+        """Best first: the score before it is rounded, net reward to risk, coverage, the name."""
+        exact = candidate.score if isnan(candidate.confluence) else candidate.confluence
+        plan = self._plan(candidate)
+        net_rr = 0.0 if isinstance(plan, Rejection) else plan.net_rr
+        return (
+            -round(exact, _RANK_DIGITS),
+            -round(net_rr, _RANK_DIGITS),
+            -round(candidate.coverage, _RANK_DIGITS),
+            candidate.pair,
+        )
+
     def _new_pairs(self, close_ns: int, pairs: Iterable[str]) -> list[AnalysedPair]:
         """Return the pairs whose candle has come since the last look."""
         new = []
@@ -326,7 +347,7 @@ class DecisionDesk:
         return BreakerState(
             settings=rules,
             account=self.account,
-            btc_hour_move_pct=self._charts.btc_hour_move(candidate),
+            btc_hour_moves_pct=self._charts.btc_hour_moves(candidate),
             history=self._history,
             chart=CandidateChart(self._charts, candidate, rules),
         )
@@ -397,10 +418,3 @@ class DecisionDesk:
         else:
             self._reserved[decision.candidate.pair] = position
         self.account.reserve(position.position, position.stake)
-
-
-def _ranked(pairs: Iterable[AnalysedPair], close_ns: int) -> list[Candidate]:
-    """Return the candidates of a candle, in the order in which slots and heat are given out."""
-    found = (analysed.candidate(close_ns) for analysed in pairs)
-    candidates = (candidate for candidate in found if candidate is not None)
-    return sorted(candidates, key=lambda one: (-one.score, -one.coverage, one.pair))

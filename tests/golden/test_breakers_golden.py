@@ -118,7 +118,7 @@ def with_open(*others: AnalysedPair, own: AnalysedPair, side="long", **settings)
     account = Account(rules, MemoryStore(), resumes_next_day=True)
     account.mark(NOW, 10_000, 10_000, [held(pair.pair, side) for pair in others])
     chart = CandidateChart(charts, CANDIDATE, rules)
-    return BreakerState(rules, account, 0.0, ToldTrades(), chart)
+    return BreakerState(rules, account, (0.0,), ToldTrades(), chart)
 
 
 @pytest.mark.parametrize("value", [-1.0, -0.5, 0.0, 0.3, 0.69, 0.71, 0.84, 0.86, 1.0])

@@ -82,4 +82,6 @@ def state(
         account.mark(NOW, equity, equity, positions)
     for close in sent:
         account.note_signal(close)
-    return BreakerState(rules, account, btc_move_pct, history or ToldTrades(), chart or ToldChart())
+    return BreakerState(
+        rules, account, (btc_move_pct,), history or ToldTrades(), chart or ToldChart()
+    )

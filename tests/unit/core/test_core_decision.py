@@ -4,7 +4,7 @@ from scalp_strategy.risk import Market
 from scalp_strategy.settings import Settings, settings_hash, with_overrides
 from scalp_strategy.signals import Status
 from tests.support.host_stub import CANDLE, CLOSE, MARKET, StubHost, desk_of, signal_pair
-from tests.unit.core.decisions import NEXT, A, B, C, Refuses, by_pair, held, offered
+from tests.unit.core.decisions import NEXT, A, B, C, D, Refuses, by_pair, held, offered
 
 # ------------------------------------------------------------------------------------- approval
 
@@ -88,13 +88,24 @@ def test_the_best_score_comes_first_whatever_the_host_s_order():
     assert [decision.candidate.pair for decision in decisions] == [B, C, A]
 
 
-def test_ties_go_by_coverage_then_by_name():
+def test_equal_rounded_scores_go_by_the_exact_one():
     desk = desk_of()
-    desk.offer(signal_pair(A, 80.0, coverage=0.7))
-    desk.offer(signal_pair(C, 80.4, coverage=0.9))  # 80 too, once rounded
-    desk.offer(signal_pair(B, 80.0, coverage=0.9))
+    desk.offer(signal_pair(A, 80.0, coverage=0.9))
+    desk.offer(signal_pair(C, 80.4, coverage=0.7))  # 80 too, once rounded
+    desk.offer(signal_pair(B, 80.2, coverage=0.8))
     decisions = desk.decide(CLOSE, [A, B, C])
-    assert [decision.candidate.pair for decision in decisions] == [B, C, A]
+    assert [decision.candidate.pair for decision in decisions] == [C, B, A]
+    assert {decision.candidate.score for decision in decisions} == {80}
+
+
+def test_ties_go_by_net_reward_then_by_coverage_then_by_name():
+    desk = desk_of()
+    desk.offer(signal_pair(A, 80.0, coverage=0.7, atr_14=1.2))  # the wider stop costs less in R
+    desk.offer(signal_pair(B, 80.0, coverage=0.8))
+    desk.offer(signal_pair(D, 80.0, coverage=0.9))
+    desk.offer(signal_pair(C, 80.0, coverage=0.9))
+    decisions = desk.decide(CLOSE, [D, A, B, C])
+    assert [decision.candidate.pair for decision in decisions] == [A, C, D, B]
 
 
 def test_slots_go_to_the_best():

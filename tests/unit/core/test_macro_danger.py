@@ -44,7 +44,9 @@ CANDIDATE = Candidate(PAIR, "long", CLOSE, 100.0, 1.0, 84, TIER_MEDIUM, 0.8, "br
 def verdict(macro: str | None = "CALM", move: float = 0.0, **settings) -> Verdict:
     rules = BreakerSettings(**settings)
     account = Account(rules, MemoryStore(), resumes_next_day=True)
-    return MacroDanger().check(replace(CANDIDATE, macro=macro), BreakerState(rules, account, move))
+    return MacroDanger().check(
+        replace(CANDIDATE, macro=macro), BreakerState(rules, account, (move,))
+    )
 
 
 # ---- the breaker ----
@@ -123,8 +125,11 @@ def macro_word(decision) -> Verdict:
     ("closes", "is_vetoed"),
     [
         ([100.0, 90.0, 91.0, 92.0, 94.9], True),
-        ([100.0, 90.0, 91.0, 92.0, 95.1], False),  # within the hour it was worse, now it is not
-        ([80.0, 100.0, 101.0, 102.0, 103.0, 104.0], False),  # the leap is more than an hour old
+        # It rebounds within the hour, which has to pass all the same.
+        ([100.0, 100.0, 100.0, 100.0, 94.9, 96.0], True),
+        ([100.0, 100.0, 100.0, 100.0, 94.9, 96.0, 96.0, 96.0], True),
+        ([100.0, 100.0, 100.0, 100.0, 94.9, 96.0, 96.0, 96.0, 96.0], False),
+        ([100.0, 90.0, 91.0, 92.0, 95.1], False),  # no hour is known but that up to the close
         ([80.0, 99.0, 101.0, 102.0, 103.0, 105.0], True),
     ],
 )
@@ -139,7 +144,7 @@ def test_a_leap_of_btc_vetoes_until_the_hour_has_passed(closes, is_vetoed):
     [
         (),
         (btc([100.0, 50.0, 50.0, 50.0]),),
-        (btc([100.0] * 5 + [50.0], CLOSE - CANDLE),),  # its last candle is not here yet
+        (btc([100.0] * 5 + [99.0], CLOSE - CANDLE),),  # its last candle is not here yet
         (btc([100.0] * 5 + [50.0], CLOSE + 9 * CANDLE),),  # no candle of its own at the close
         (btc([nan, 1.0, 1.0, 1.0, 50.0]),),
         (btc([100.0, 1.0, 1.0, 1.0, nan]),),
@@ -152,6 +157,10 @@ def test_without_both_candles_it_is_unknown_and_said(pairs):
     decision = decided(*pairs)
     assert decision.is_approved
     assert "BTC's last hour" in macro_word(decision).reason
+
+
+def test_a_leap_vetoes_although_the_last_candle_is_not_here_yet():
+    assert macro_word(decided(btc([100.0] * 5 + [50.0], CLOSE - CANDLE))).blocks
 
 
 @pytest.mark.parametrize(

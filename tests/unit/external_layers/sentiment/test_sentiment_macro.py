@@ -82,12 +82,12 @@ def test_unknown_before_anything_is_told() -> None:
         (-0.65, 0.0, ("NEGATIVE", 30)),
         (0.0, 0.325, ("NEGATIVE", 30)),
         (-0.99, 0.0, ("NEGATIVE", pytest.approx(25.142857))),
-        (-1.0, 0.0, ("DANGER", 25)),
-        (0.0, 0.5, ("DANGER", 25)),
-        (2.0, 0.5, ("DANGER", 25)),  # a flag is a flag, whatever the other market does
+        (-1.01, 0.0, ("DANGER", 25)),
+        (0.0, 0.51, ("DANGER", 25)),
+        (2.0, 0.51, ("DANGER", 25)),  # a flag is a flag, whatever the other market does
         (-1.99, 0.0, ("DANGER", 25)),
-        (-2.0, 0.0, ("EXTREME", 25)),
-        (0.0, 1.0, ("EXTREME", 25)),
+        (-2.01, 0.0, ("EXTREME", 25)),
+        (0.0, 1.01, ("EXTREME", 25)),
         (3.0, -2.0, ("POSITIVE", 75)),
     ],
 )
@@ -178,7 +178,7 @@ def test_a_crash_within_one_answer_is_judged_by_its_newest_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("move", "is_extreme"), [(5.0, True), (-5.0, True), (4.99, False), (-4.99, False)]
+    ("move", "is_extreme"), [(5.01, True), (-5.01, True), (5.0, False), (-5.0, False)]
 )
 def test_btc_either_way(move: float, is_extreme: bool) -> None:
     closes = [100.0] * 8 + [100.0 + move]
