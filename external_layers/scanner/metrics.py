@@ -21,10 +21,8 @@ class PairMetrics:
         0..100.
     volume_24h, spread_pct, change_24h_pct, atr_pct, price, history_candles
         See `Readings`; `atr_pct` is the specification's ``atr_15m``.
-    has_passed_filters
-        Whether every filter but the opportunity score lets it through.
     qualified
-        The same with the score.
+        Whether every filter and the opportunity score let it through.
     reasons
         Why it does not qualify, what failed before what is unknown; empty when it does.
     observed_at_ms
@@ -44,7 +42,6 @@ class PairMetrics:
     atr_pct: float
     price: float
     history_candles: int | None
-    has_passed_filters: bool
     qualified: bool
     reasons: tuple[str, ...]
     observed_at_ms: int
@@ -105,7 +102,6 @@ def measured(
         atr_pct=readings.atr_pct,
         price=readings.price,
         history_candles=readings.history_candles,
-        has_passed_filters=not any(check.is_refused for check in filters),
         qualified=not refused,
         reasons=tuple(check.words for check in refused),
         observed_at_ms=times[0],

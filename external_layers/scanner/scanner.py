@@ -177,4 +177,4 @@ class Scanner:
 
 def _without_listing(metrics: PairMetrics) -> PairMetrics:
     reasons = (*metrics.reasons, _LISTING_UNKNOWN)
-    return replace(metrics, has_passed_filters=False, qualified=False, reasons=reasons)
+    return replace(metrics, qualified=False, reasons=reasons)

@@ -190,7 +190,7 @@ def _scanned(active: ActivePair, now: PairMetrics, settings: ScannerSettings) ->
     """Return an active pair after a scan; while its score is unknown the last one counts."""
     is_unknown = isnan(now.opportunity_score)
     score = active.score if is_unknown else now.opportunity_score
-    has_failed = is_unknown or not now.has_passed_filters
+    has_failed = is_unknown or not now.qualified
     failed = min(active.failed_scans + 1, settings.hysteresis.exit_scans) if has_failed else 0
     return ActivePair(active.since_ms, score, failed)
 

@@ -43,10 +43,13 @@ class HysteresisSettings(Group):
     """What keeps pairs from coming and going all the time."""
 
     exit_score_margin: float = setting(
-        5.0, "An active pair leaves so far below the opportunity threshold.", ge=0, le=100
+        5.0, "An active pair leaves at once so far below the opportunity threshold.", ge=0, le=100
     )
     exit_scans: int = setting(
-        5, "It also leaves when a filter refused it in so many scans in a row.", ge=1, le=1_000
+        5,
+        "It also leaves when a filter or its score refused it in so many scans in a row.",
+        ge=1,
+        le=1_000,
     )
     entry_scans: int = setting(
         3, "A new pair joins after so many scans in a row among the best.", ge=1, le=1_000

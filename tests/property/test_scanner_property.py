@@ -89,6 +89,19 @@ def test_the_active_list_through_any_market(scans: list[dict[str, PairMetrics]])
         state = found.state
 
 
+@given(st.lists(markets, min_size=4, max_size=30))
+def test_nothing_that_is_not_qualified_stays_longer_than_patience(
+    scans: list[dict[str, PairMetrics]],
+) -> None:
+    state, refused = SelectionState(), dict.fromkeys(NAMES, 0)
+    for number, metrics in enumerate(scans):
+        state = select(state, metrics, RULES, number).state
+        for pair in NAMES:
+            is_good = pair in metrics and metrics[pair].qualified
+            refused[pair] = 0 if is_good else refused[pair] + 1
+            assert pair not in state.active or refused[pair] < RULES.hysteresis.exit_scans
+
+
 @given(markets, markets)
 def test_nothing_changes_once_the_market_stands_still(
     before: dict[str, PairMetrics], still: dict[str, PairMetrics]

@@ -36,7 +36,6 @@ def scored(pair: str, score: float, **changes: Any) -> PairMetrics:
         pair=pair,
         symbol=pair.replace("/", ""),
         opportunity_score=nan if failure == "unknown" else score,
-        has_passed_filters=not failure,
         qualified=qualified,
         reasons=() if qualified else (failure or f"opportunity score {score} is not above 50",),
     )

@@ -95,7 +95,6 @@ def test_a_filter_refuses_at_its_edge(change: dict[str, float], words: str) -> N
     metrics = metrics_of(**change)
     assert words in metrics.reasons
     assert not metrics.qualified
-    assert not metrics.has_passed_filters
 
 
 @pytest.mark.parametrize(
@@ -112,7 +111,7 @@ def test_a_filter_refuses_at_its_edge(change: dict[str, float], words: str) -> N
 def test_a_filter_lets_pass_just_inside(change: dict[str, float]) -> None:
     easy = ScannerSettings(min_liquidity_score=0)
     metrics = metrics_of(settings=easy, **change)
-    assert metrics.has_passed_filters
+    assert metrics.qualified
     assert metrics.reasons == ()
 
 
@@ -126,7 +125,7 @@ def test_the_scores_are_filters_too() -> None:
     assert metrics_of(settings=ScannerSettings(min_opportunity_score=79.9)).qualified
     low = metrics_of(settings=ScannerSettings(min_opportunity_score=80))
     assert low.reasons == ("opportunity score 80.00 is not above 80",)
-    assert low.has_passed_filters
+
     assert not low.qualified
 
 

@@ -84,6 +84,16 @@ def test_a_filter_may_refuse_four_times_in_a_row() -> None:
     assert left.changes[0].reason == "ATR too low, 5 scans in a row"
 
 
+def test_a_score_below_the_threshold_may_not_last() -> None:
+    scans = Scans()
+    scans.next(scored("A/USDT", 80))
+    for _ in range(4):
+        assert scans.next(scored("A/USDT", 47)).active == ("A/USDT",)
+    left = scans.next(scored("A/USDT", 47))
+    assert left.active == ()
+    assert left.changes[0].reason == "opportunity score 47 is not above 50, 5 scans in a row"
+
+
 def test_an_unknown_score_counts_with_its_last_value() -> None:
     scans = Scans()
     scans.next(scored("A/USDT", 80), scored("B/USDT", 70))
