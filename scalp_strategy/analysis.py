@@ -138,7 +138,7 @@ class CandlesToSignals(IStrategy):
             self._awaits_all_pairs = False
         is_alone = self.dp is not None and self.dp.runmode == RunMode.UTIL_NO_EXCHANGE
         for pairs in [[pair] for pair in frames] if is_alone else [list(frames)]:
-            known = base_rates({pair: frames[pair] for pair in pairs}, self.base_settings)
+            known = self._base_rates({pair: frames[pair] for pair in pairs})
             frames |= {pair: self._weighed(frames[pair], known[pair]) for pair in pairs}
         return frames
 
@@ -159,11 +159,7 @@ class CandlesToSignals(IStrategy):
         if self._awaits_all_pairs:
             return frame
         pair = metadata["pair"]
-        if self.engine is not None:
-            known = self.engine.base_rates(pair, frame, self.base_settings)
-        else:
-            known = base_rates({pair: frame}, self.base_settings)[pair]
-        return self._weighed(frame, known)
+        return self._weighed(frame, self._base_rates({pair: frame})[pair])
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Mark the entries; in hyperopt weigh the sub-scores with the epoch's parameters first."""
@@ -184,6 +180,11 @@ class CandlesToSignals(IStrategy):
         """The effective settings: configured, with the parameters' present values."""
         values = {name: getattr(self, name).value for name in _BY_NAME}
         return effective_settings(self.base_settings, values)
+
+    def _base_rates(self, frames: dict[str, DataFrame]) -> dict[str, DataFrame]:
+        if self.engine is not None:
+            return self.engine.base_rates(frames, self.base_settings)
+        return base_rates(frames, self.base_settings)
 
     @property
     def _is_hyperopt(self) -> bool:

@@ -1,7 +1,7 @@
-"""The base rates of a running bot: a memory on disk, filled from the candles downloaded before."""
+"""What was before the candles that are shown: a bot's memory, a backtest's candles on disk."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from freqtrade.enums import CandleType
 from freqtrade.exceptions import OperationalException
 from pandas import DataFrame, concat
 
-from scalp_strategy.base_rate import Memory, lookback, remembered_rates
+from scalp_strategy.base_rate import Memory, Occurrences, lookback, remembered_rates
 from scalp_strategy.base_rate.outcomes import pair_setups
 from scalp_strategy.base_rate_file import MemoryFile, fingerprint
 from scalp_strategy.errors import StoreError
@@ -86,23 +86,17 @@ class BaseRateDesk:
     def _catch_up(self, pair: str, now: datetime) -> None:
         if pair not in self._seen_until:
             self._seen_until[pair] = -1
-            days = timedelta(days=self._settings.base_rate.memory_days)
-            since = now - days - lookback(self._settings) * _CANDLE
+            since = now - _reach(self._settings)
             self._learn(pair, lambda name, frame: self._downloaded(name, frame, since))
             count = self._memory.pairs[pair].candle.size if pair in self._memory.pairs else 0
             logger.info("%s: %d past occurrences of setups are known.", pair, count)
         self._learn(pair, self._shown)
 
     def _learn(self, pair: str, source: Shown) -> None:
-        settings = self._settings
         candles = source(pair, _PRIMARY)
         if candles is None or candles.empty:
             return
-        # Only patterns look below 15 minutes, and only at 5m: the 1m candles change no setup.
-        medium = source(pair, "5m") if "5m" in settings.lower_timeframes else None
-        columns = technical_frame(candles, medium, None, settings)
-        found = pair_setups(concat([candles, columns], axis=1), settings)
-        self._memory.add(pair, found.occurrences)
+        self._memory.add(pair, _occurrences(pair, candles, source, self._settings))
         self._see(pair, candles)
 
     def _see(self, pair: str, candles: DataFrame) -> None:
@@ -124,6 +118,54 @@ class BaseRateDesk:
             said = "is kept again" if problem is None else f"is not kept: {problem}"
             logger.warning("The memory of base rates %s.", said)
         self._problem = problem
+
+
+def past_occurrences(
+    first: Mapping[str, datetime], settings: Settings, downloaded: Downloaded
+) -> dict[str, Occurrences]:
+    """Return what the candles on disk show of the time before a backtest's, as a bot would know it.
+
+    Parameters
+    ----------
+    first
+        By pair, the open of the first candle of the backtest's frame.
+    settings
+        What is remembered how long, indicators, plan.
+    downloaded
+        The candles on disk.
+
+    Returns
+    -------
+    dict
+        Occurrences of `base_rate.memory_days` before, and of the frame's own start-up, in which
+        it finds none itself; nothing for a pair without such candles.
+    """
+    found = {}
+    for pair, opened in first.items():
+        # In the start-up of the frame nothing is found, and its trades have to end.
+        until = opened + (lookback(settings) + settings.risk.ladder.max_hold_candles + 1) * _CANDLE
+
+        def before(
+            name: str, timeframe: str, since: datetime = opened, until: datetime = until
+        ) -> DataFrame | None:
+            candles = downloaded(name, timeframe, since - _reach(settings))
+            return None if candles is None else candles[candles["date"] < until]
+
+        candles = before(pair, _PRIMARY)
+        if candles is not None and not candles.empty and candles["date"].iloc[0] < opened:
+            found[pair] = _occurrences(pair, candles, before, settings)
+    return found
+
+
+def _reach(settings: Settings) -> timedelta:
+    return timedelta(days=settings.base_rate.memory_days) + lookback(settings) * _CANDLE
+
+
+def _occurrences(pair: str, candles: DataFrame, source: Shown, settings: Settings) -> Occurrences:
+    # Only patterns look below 15 minutes, and only at 5m: the 1m candles change no setup.
+    medium = source(pair, "5m") if "5m" in settings.lower_timeframes else None
+    columns = technical_frame(candles, medium, None, settings)
+    return pair_setups(concat([candles, columns], axis=1), settings).occurrences
 
 
 def _candle(moment: datetime) -> int:

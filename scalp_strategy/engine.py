@@ -17,7 +17,7 @@ from scalp_strategy.analysed import AnalysedPair, instant_ns
 from scalp_strategy.announce import announcement
 from scalp_strategy.backtest_journal import BacktestJournal
 from scalp_strategy.base_rate import base_rates
-from scalp_strategy.base_rate_desk import base_rate_desk
+from scalp_strategy.base_rate_desk import base_rate_desk, downloaded_candles, past_occurrences
 from scalp_strategy.bot_files import words_path
 from scalp_strategy.contract import Side
 from scalp_strategy.decision import DecisionDesk, btc_beside
@@ -181,11 +181,22 @@ class Engine:
         """Return what the outside layers say at the close of every candle of a pair."""
         return layer_frame(self.layers, pair, dates, settings)
 
-    def base_rates(self, pair: str, frame: DataFrame, settings: Settings) -> DataFrame:
-        """Return how a pair's setups have ended before; while trading, from all remembered."""
+    def base_rates(self, frames: dict[str, DataFrame], settings: Settings) -> dict[str, DataFrame]:
+        """Return how the pairs' setups have ended before, by pair.
+
+        While trading from all remembered, else from the candles on disk before the range as well.
+        """
         if self._past is not None:
-            return self._past.columns(pair, frame)
-        return base_rates({pair: frame}, settings)[pair]
+            return {pair: self._past.columns(pair, frame) for pair, frame in frames.items()}
+        first = {pair: one["date"].iloc[0] for pair, one in frames.items() if len(one)}
+        before = past_occurrences(first, settings, downloaded_candles(self._strategy.config))
+        cold = sorted(first.keys() - before.keys())
+        if cold:
+            logger.info(
+                "Base rates begin cold for %s: no candles on disk lie before the range.",
+                ", ".join(cold),
+            )
+        return base_rates(frames, settings, before)
 
     def candles(self, pair: str, timeframe: str) -> DataFrame | None:
         """Return the candles of a lower timeframe that the sidecar served."""

@@ -1,8 +1,8 @@
 """The historical win rate of a setup: how this very setup has ended before, on what was known.
 
 `setups` says what is compared, `outcomes` how each occurrence ended, `rates` what that says at a
-candle. In a backtest the loaded candles are all the past there is. A running bot has a `Memory`,
-kept in a file that no backtest ever reads.
+candle. A backtest begins with the past that the candles on disk before its range show, as a running
+bot does; that one has a `Memory`, kept in a file that no backtest ever reads.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pandas import DataFrame
 
 from scalp_strategy.base_rate.memory import Memory
-from scalp_strategy.base_rate.outcomes import joined, pair_setups
+from scalp_strategy.base_rate.outcomes import Occurrences, joined, pair_setups
 from scalp_strategy.base_rate.rates import (
     NOTHING,
     Past,
@@ -25,6 +25,7 @@ from scalp_strategy.settings import Settings
 __all__ = [
     "SETUP_LABELS",
     "Memory",
+    "Occurrences",
     "base_rates",
     "lookback",
     "remembered_rates",
@@ -32,8 +33,12 @@ __all__ = [
 ]
 
 
-def base_rates(frames: Mapping[str, DataFrame], settings: Settings) -> dict[str, DataFrame]:
-    """Return the base-rate columns of several pairs that know nothing but each other's candles.
+def base_rates(
+    frames: Mapping[str, DataFrame],
+    settings: Settings,
+    before: Mapping[str, Occurrences] | None = None,
+) -> dict[str, DataFrame]:
+    """Return the base-rate columns of several pairs, from their candles and what was before them.
 
     Parameters
     ----------
@@ -41,6 +46,8 @@ def base_rates(frames: Mapping[str, DataFrame], settings: Settings) -> dict[str,
         By pair, candles with the columns of `technical_frame`; in any order.
     settings : Settings
         Indicators, plan, ladder and the layer's own.
+    before : mapping of str to Occurrences, optional
+        By pair, what began before its candles; what both show counts once, as it was found there.
 
     Returns
     -------
@@ -48,10 +55,14 @@ def base_rates(frames: Mapping[str, DataFrame], settings: Settings) -> dict[str,
         See `base_rate_columns`. Causal: cut all frames at an instant, and no row before it changes.
     """
     setups = {pair: pair_setups(frames[pair], settings) for pair in sorted(frames)}
-    past = past_of(joined([found.occurrences for found in setups.values()]), settings)
+    whole = Memory(settings)
+    for known in (before or {}, {pair: found.occurrences for pair, found in setups.items()}):
+        for pair, occurrences in known.items():
+            whole.add(pair, occurrences)
+    past = past_of(joined([whole.pairs[pair] for pair in sorted(whole.pairs)]), settings)
     columns = {}
     for pair, frame in frames.items():
-        own = setups[pair].occurrences
+        own = whole.pairs.get(pair, joined(()))
         own_past = tally(own, own.group, settings)
         columns[pair] = base_rate_columns(setups[pair], past, own_past, settings, frame.index)
     return columns

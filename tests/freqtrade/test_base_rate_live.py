@@ -117,6 +117,29 @@ def test_a_running_bot_says_what_a_backtest_says(candles, whole, tmp_path, monke
     assert memory_path({"user_data_dir": tmp_path / "user", "trading_mode": "futures"}).is_file()
 
 
+def test_a_backtest_begins_with_the_past_that_lies_on_disk(candles, whole, tmp_path):
+    """From the middle on it says what one over all candles says, and what a bot would."""
+    first = lookback(SETTINGS) + 250
+    start = first - lookback(SETTINGS)
+    later = {pair: frame.iloc[start:].reset_index(drop=True) for pair, frame in candles.items()}
+
+    def said(folder: Path) -> Candles:
+        strategy = started(RunMode.BACKTEST, folder, tmp_path / "user", StubExchange())
+        frames = strategy.advise_all_indicators({pair: one.copy() for pair, one in later.items()})
+        return {pair: base_rate_part(frame) for pair, frame in frames.items()}
+
+    cold = said(tmp_path / "empty")
+    for pair, frame in candles.items():
+        write_candles(tmp_path / "disk", pair, "15m", frame, CandleType.FUTURES)
+    warm = said(tmp_path / "disk")
+    for pair in PAIRS:
+        from_here = candles[pair]["date"].iloc[first:]
+        assert_frame_equal(warm[pair].loc[from_here], whole[pair].loc[from_here], rtol=1e-6)
+        begun = candles[pair]["date"].iloc[first]
+        reliabilities = [each[pair].loc[begun, "base_rate_reliability"] for each in (warm, cold)]
+        assert reliabilities[0] > reliabilities[1] == 0.0
+
+
 def test_a_backtest_reads_no_memory(candles, whole, tmp_path, monkeypatch):
     user = tmp_path / "user"
     bot = Bot(tmp_path, candles, monkeypatch)
