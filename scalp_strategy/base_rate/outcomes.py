@@ -126,7 +126,7 @@ def pair_setups(frame: DataFrame, settings: Settings) -> PairSetups:
     group[:, : lookback(settings)] = -1
     begins[:, : lookback(settings)] = False
     atr = frame[f"atr_{settings.technical.atr_period}"].to_numpy(dtype=np.float64)
-    return PairSetups(candle, group, _labelled(bars, atr, begins, group, settings.risk))
+    return PairSetups(candle, group, _labelled(bars, atr, begins, group, settings))
 
 
 def _differs(keys: SmallIntArray, is_known: BoolArray) -> BoolArray:
@@ -137,16 +137,16 @@ def _differs(keys: SmallIntArray, is_known: BoolArray) -> BoolArray:
 
 
 def _labelled(
-    bars: Bars, atr: FloatArray, begins: BoolArray, group: IntArray, settings: RiskSettings
+    bars: Bars, atr: FloatArray, begins: BoolArray, group: IntArray, settings: Settings
 ) -> Occurrences:
-    distance = stop_distance(atr, bars.close, settings)
+    distance = stop_distance(atr, bars.close, settings.risk)
     row, side = np.nonzero((begins & np.isfinite(distance)).T)
     ends = np.zeros(bars.close.size, dtype=np.int64)
-    for rows in stretches(bars, PRIMARY_NS):
+    for rows in stretches(bars, PRIMARY_NS, settings.technical.redenomination_factor):
         ends[rows] = rows.stop
     candle = bars.time_ns // PRIMARY_NS
     entries = Entries(row, ends[row], _SIGNS[side], distance[row], atr[row])
-    ended, gross, net = played(bars, entries, settings)
+    ended, gross, net = played(bars, entries, settings.risk)
     resolved = np.where(ended >= 0, candle[ended], NOT_RESOLVED)
     return Occurrences(candle[row], group[side, row], resolved, gross, net)
 

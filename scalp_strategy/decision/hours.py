@@ -12,6 +12,7 @@ Floats = NDArray[np.float64]
 HOUR_NS: Final = 3_600 * 1_000_000_000
 # Returns that vary by less are those of a price that stood still, but for binary fractions.
 _STILL: Final = 1e-12
+_OTHER_UNIT: Final = math.log(3.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +62,8 @@ class HourlyReturns:
 def hourly_returns(*parts: HourCloses) -> HourlyReturns:
     """Return the returns of closes that come in parts; where parts overlap the last one counts.
 
-    A close that is missing, or not a positive number, makes the two returns beside it unknown.
+    A close that is missing, or not a positive number, makes the two returns beside it unknown. So
+    does a price in another unit: nothing moves threefold within an hour but by a redenomination.
     """
     filled = [part for part in parts if len(part.hours)]
     if not filled:
@@ -72,7 +74,8 @@ def hourly_returns(*parts: HourCloses) -> HourlyReturns:
     for part in filled:
         closes[part.hours - first] = part.closes
     logs = np.log(np.where(np.isfinite(closes) & (closes > 0), closes, np.nan))
-    return HourlyReturns(first, np.diff(logs, prepend=np.nan))
+    returns = np.diff(logs, prepend=np.nan)
+    return HourlyReturns(first, np.where(np.abs(returns) > _OTHER_UNIT, np.nan, returns))
 
 
 def correlation(

@@ -247,6 +247,20 @@ class TechnicalSettings(Group):
     direction_min_score: float = setting(55.0, "A direction's score exceeds this.", ge=0, le=100)
     direction_min_agreeing: int = setting(3, "Indicators that must support it.", ge=0, le=9)
     agreeing_min_score: float = setting(60.0, "Sub-score that supports a side.", ge=50, le=100)
+    max_bridged_candles: int = setting(
+        8,
+        "Candles of the longest hole that is bridged by candles without a trade, as the host does; "
+        "after a longer one every average begins anew.",
+        ge=0,
+        le=96,
+    )
+    redenomination_factor: float = setting(
+        3.0,
+        "A price that jumps by more than this factor, up or down, after a candle without a trade "
+        "is another unit: every average begins anew.",
+        gt=1.5,
+        le=1_000,
+    )
 
     weights: IndicatorWeights = IndicatorWeights()
     rsi: RsiSettings = RsiSettings()

@@ -1,8 +1,9 @@
 """From a Freqtrade frame to arrays, and where their unbroken stretches are.
 
 A row is usable when its four prices are finite and positive and its volume is finite and not
-negative. An unusable row, or a missing candle, ends a stretch: the layer computes each stretch
-for itself, so nothing carries over a hole, and nothing before it poisons what comes after.
+negative. An unusable row ends a stretch, and so do more missing candles than are bridged, and a
+redenomination: the layer computes each stretch for itself, so nothing carries over a hole, and
+nothing before it poisons what comes after.
 """
 
 from typing import Final, NamedTuple
@@ -88,7 +89,43 @@ def _open_times(candles: DataFrame, name: str) -> IntArray:
     return times
 
 
-def stretches(bars: Bars, step_ns: int) -> list[slice]:
+def bridged(bars: Bars, step_ns: int, most: int) -> tuple[Bars, IntArray]:
+    """Return the candles with short holes filled, and where the given ones are among them.
+
+    A missing candle is one without a trade: it opens and closes at the close before, with no
+    volume. So the host fills holes when it loads candles.
+
+    Parameters
+    ----------
+    bars : Bars
+        Candles of one timeframe.
+    step_ns : int
+        Length of its candles.
+    most : int
+        Candles of the longest hole that is filled; what lies around it must be usable.
+    """
+    missing = np.diff(bars.time_ns) // step_ns - 1
+    is_whole = np.diff(bars.time_ns) % step_ns == 0
+    usable = _usable(bars)
+    is_short = (missing > 0) & (missing <= most) & is_whole & usable[1:] & usable[:-1]
+    added = np.where(is_short, missing, 0)
+    rows = np.arange(bars.time_ns.size)
+    if not added.any():
+        return bars, rows
+    source = np.repeat(rows, 1 + np.append(added, 0))
+    place = rows + np.append(0, np.cumsum(added))
+    nth = np.arange(source.size) - place[source]
+    is_added = nth > 0
+    close = bars.close[source]
+    opened, high, low = (
+        np.where(is_added, close, price[source]) for price in (bars.open, bars.high, bars.low)
+    )
+    volume = np.where(is_added, 0.0, bars.volume[source])
+    times = bars.time_ns[source] + nth * step_ns
+    return Bars(times, opened, high, low, close, volume), place
+
+
+def stretches(bars: Bars, step_ns: int, redenomination: float) -> list[slice]:
     """Return the unbroken stretches of usable rows, in order.
 
     Parameters
@@ -97,6 +134,9 @@ def stretches(bars: Bars, step_ns: int) -> list[slice]:
         Candles of one timeframe.
     step_ns : int
         Length of its candles.
+    redenomination : float
+        Factor by which a price must jump, up or down, after a candle without a trade, to be
+        another unit and not a move. A crash trades, so that it ends nothing.
 
     Returns
     -------
@@ -105,10 +145,19 @@ def stretches(bars: Bars, step_ns: int) -> list[slice]:
     """
     usable = _usable(bars)
     joined = usable[1:] & usable[:-1] & (np.diff(bars.time_ns) == step_ns)
+    joined &= ~_redenominated(bars, redenomination)
     edge = np.zeros(1, dtype=np.bool_)
     starts = np.flatnonzero(usable & ~np.concatenate((edge[: usable.size], joined)))
     stops = np.flatnonzero(usable & ~np.concatenate((joined, edge[: usable.size]))) + 1
     return [slice(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True)]
+
+
+def _redenominated(bars: Bars, factor: float) -> BoolArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        jump = bars.open[1:] / bars.close[:-1]
+    is_beyond = (jump > factor) | (jump < 1.0 / factor)
+    silent: BoolArray = is_beyond & (bars.volume[:-1] == 0.0)
+    return silent
 
 
 def _usable(bars: Bars) -> BoolArray:

@@ -9,9 +9,9 @@ from scalp_strategy.contract import SIDES
 from scalp_strategy.setting_groups.technical import TechnicalSettings
 from scalp_strategy.settings import Settings
 from scalp_strategy.technical.arrays import FloatArray, mirrored
-from scalp_strategy.technical.bars import PRIMARY_NS, Bars, bars_of, stretches
+from scalp_strategy.technical.bars import PRIMARY_NS, Bars, bars_of, bridged, stretches
 from scalp_strategy.technical.indicators import INDICATORS
-from scalp_strategy.technical.inputs import Inputs
+from scalp_strategy.technical.inputs import Inputs, traded_share
 from scalp_strategy.technical.silence import memory_candles
 from scalp_strategy.technical.timeframes import (
     LowerTimeframes,
@@ -22,6 +22,7 @@ from scalp_strategy.technical.timeframes import (
 
 DEFAULT_SETTINGS: Final = Settings()
 SUB_SCORES: Final = tuple(f"{each.name}_{side}" for each in INDICATORS for side in SIDES)
+TRADED_SHARE: Final = "traded_share"
 TIMEFRAME_COLUMNS: Final = (
     "mtf_long",
     "mtf_short",
@@ -41,6 +42,7 @@ def technical_columns(settings: TechnicalSettings) -> tuple[str, ...]:
         f"atr_{settings.atr_period}",
         "atr_pct",
         "trend",
+        TRADED_SHARE,
         *values,
     )
 
@@ -86,8 +88,11 @@ def technical_frame(
 
     Notes
     -----
-    Causal: row t depends on candles closed at or before its own close. A row with an unusable
-    value, or a missing candle, ends a stretch; every recursion starts anew after it.
+    Causal: row t depends on candles closed at or before its own close. A few missing candles are
+    bridged by candles without a trade, as the host does when it loads them; after a longer hole, a
+    row with an unusable value, or a redenomination every recursion starts anew. `traded_share` is
+    the share of the last `volume.period` candles that traded: a candle nobody traded in is known,
+    but it is no evidence, so it lowers the layer's reliability.
     """
     settings = settings or DEFAULT_SETTINGS
     names = technical_columns(settings.technical)
@@ -108,14 +113,28 @@ def fill_technical_block(
 
     One block of memory for a whole frame: pandas takes it over as it is, transposed.
     """
-    technical, memory = settings.technical, memory_candles(settings)
-    lower = lower_timeframes(bars.time_ns, (candles_5m, candles_1m), technical.timeframes, memory)
-    parts = stretches(bars, PRIMARY_NS)
+    whole, given = bridged(bars, PRIMARY_NS, settings.technical.max_bridged_candles)
+    if whole is bars:
+        _fill(block, bars, (candles_5m, candles_1m), settings)
+    else:
+        filled = np.empty((len(block), whole.time_ns.size))
+        _fill(filled, whole, (candles_5m, candles_1m), settings)
+        block[:] = filled[:, given]
+
+
+def _fill(
+    block: FloatArray,
+    bars: Bars,
+    candles: tuple[DataFrame | None, DataFrame | None],
+    settings: Settings,
+) -> None:
+    technical = settings.technical
+    lower = lower_timeframes(bars.time_ns, candles, technical, memory_candles(settings))
+    parts = stretches(bars, PRIMARY_NS, technical.redenomination_factor)
     if parts != [slice(0, bars.time_ns.size)]:
         block.fill(np.nan)
     for rows in parts:
-        columns = _stretch_columns(bars.part(rows), lower.part(rows), technical)
-        block[:, rows] = columns
+        block[:, rows] = _stretch_columns(bars.part(rows), lower.part(rows), technical)
 
 
 def sub_scores(block: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -136,7 +155,8 @@ def _stretch_columns(
     scores = [score for reading in readings for score in (reading.long, reading.short)]
     values = [value for reading in readings for value in reading.raw.values()]
     atr = inputs.in_price(inputs.atr)
-    volatility = [atr, atr / bars.close * 100.0, inputs.trend]
+    traded = traded_share(bars.volume, settings.volume.period)
+    volatility = [atr, atr / bars.close * 100.0, inputs.trend, traded]
     return [*scores, *_timeframe_columns(inputs), *volatility, *values]
 
 

@@ -166,6 +166,21 @@ def session_vwap(time_ns: IntArray, typical: FloatArray, volume: FloatArray) -> 
     return quotient(sums[0, rows], sums[1, rows])
 
 
+def traded_share(volume: FloatArray, candles: int) -> FloatArray:
+    """Return the share of the last candles, or of as many as there are, that had a trade.
+
+    Examples
+    --------
+    >>> traded_share(np.array([5.0, 0.0, 0.0, 7.0]), 2).tolist()
+    [1.0, 0.5, 0.0, 0.5]
+    """
+    traded = np.cumsum(volume > 0.0)
+    before = np.concatenate((np.zeros(candles, dtype=traded.dtype), traded))[: volume.size]
+    count = np.minimum(np.arange(1, volume.size + 1), candles)
+    share: FloatArray = (traded - before) / count
+    return share
+
+
 def trend_first_known(settings: TechnicalSettings) -> int:
     """Return the first row in which the 15m trend can be known."""
     return max(settings.ema.long - 1, settings.atr_period)

@@ -10,6 +10,7 @@ from scalp_strategy.settings import Settings
 from scalp_strategy.technical.bars import bars_of
 from scalp_strategy.technical.frame import (
     DEFAULT_SETTINGS,
+    TRADED_SHARE,
     fill_technical_block,
     sub_scores,
     technical_columns,
@@ -59,7 +60,8 @@ def technical_layer(
     bars = bars_of(candles_15m, "15m candles")
     fill_technical_block(block[: len(names)], bars, candles_5m, candles_1m, settings)
     supports, factors = sub_scores(block)
-    result = combined_score(supports, factors, technical, memory_candles(settings))
+    traded = block[names.index(TRADED_SHARE)]
+    result = combined_score(supports, factors, traded, technical, memory_candles(settings))
     block[len(names) :] = (*result.score, result.reliability)
     first = names.index(PATTERN_NAMES[0])
     codes = setup_codes(supports, block[first : first + len(PATTERN_NAMES)], technical)

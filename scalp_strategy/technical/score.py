@@ -10,6 +10,7 @@ from scalp_strategy.contract import LONG, NEUTRAL, SHORT, SIDES
 from scalp_strategy.setting_groups.technical import TechnicalSettings
 from scalp_strategy.settings import Settings
 from scalp_strategy.technical.arrays import BoolArray, FloatArray
+from scalp_strategy.technical.frame import TRADED_SHARE
 from scalp_strategy.technical.indicators import INDICATORS
 from scalp_strategy.technical.indicators.base import FULL_SCORE, NEUTRAL_SCORE
 from scalp_strategy.technical.silence import last_known, memory_candles
@@ -36,7 +37,8 @@ def technical_score(frame: DataFrame, settings: Settings | None = None) -> DataF
     Parameters
     ----------
     frame : DataFrame, n rows
-        Has `<indicator>_long/_short` of every indicator and `mtf_long/_short`.
+        Has `<indicator>_long/_short` of every indicator, `mtf_long/_short`, and `traded_share`
+        where candles without a trade may be among them.
     settings : Settings, optional
         Weights, multi-timeframe mode and direction thresholds; defaults when None.
 
@@ -44,8 +46,8 @@ def technical_score(frame: DataFrame, settings: Settings | None = None) -> DataF
     -------
     DataFrame, n rows
         `ta_long`, `ta_short` (0..100, NaN where no sub-score is known), `technical_reliability`
-        (share of the weight that is known, 0..1), `ta_direction` (int8: 1, 0, -1),
-        `ta_agreeing_long`, `ta_agreeing_short` (int8).
+        (share of the weight that is known, times that of the last candles that traded, 0..1),
+        `ta_direction` (int8: 1, 0, -1), `ta_agreeing_long`, `ta_agreeing_short` (int8).
 
     Notes
     -----
@@ -57,7 +59,8 @@ def technical_score(frame: DataFrame, settings: Settings | None = None) -> DataF
     supports = both_sides(frame, INDICATOR_NAMES)
     (factors,) = both_sides(frame, ("mtf",))
     settings = settings or Settings()
-    result = combined_score(supports, factors, settings.technical, memory_candles(settings))
+    traded = frame[TRADED_SHARE].to_numpy() if TRADED_SHARE in frame else np.ones(len(frame))
+    result = combined_score(supports, factors, traded, settings.technical, memory_candles(settings))
     columns = (*result.score, result.reliability, result.direction, *result.agreeing)
     return DataFrame(
         dict(zip((*SCORE_COLUMNS, *COUNT_COLUMNS), columns, strict=True)),
@@ -73,7 +76,11 @@ def both_sides(frame: DataFrame, names: tuple[str, ...]) -> FloatArray:
 
 
 def combined_score(
-    supports: FloatArray, factors: FloatArray, settings: TechnicalSettings, memory: int
+    supports: FloatArray,
+    factors: FloatArray,
+    traded: FloatArray,
+    settings: TechnicalSettings,
+    memory: int,
 ) -> TechnicalScore:
     """Return the technical score of sub-scores given as arrays; see `technical_score`.
 
@@ -83,6 +90,8 @@ def combined_score(
         Sub-scores in the order of `INDICATORS`, for longs and for shorts.
     factors : ndarray of float64, shape (2, n)
         Multi-timeframe multipliers.
+    traded : ndarray of float64, shape (n,)
+        `traded_share`.
     settings : TechnicalSettings
         Weights and thresholds.
     memory : int
@@ -90,13 +99,14 @@ def combined_score(
     """
     weights = indicator_weights(settings)
     unknown = np.isnan(supports)
-    reliability = _known_share(~unknown[:, 0], weights)
+    known = _known_share(~unknown[:, 0], weights)
     counted = _counted(supports, unknown, memory) if unknown.any() else supports
     total = _sum_in_order(counted * weights[:, np.newaxis, np.newaxis])
-    mean = np.where(reliability > 0.0, total / float(sum(weights)), np.nan)
+    mean = np.where(known > 0.0, total / float(sum(weights)), np.nan)
     score = _side_scores(mean, factors, settings)
     agreeing = _agreeing(supports, settings)
     direction = _direction(score, agreeing, settings)
+    reliability = known * np.where(known > 0.0, traded, 0.0)
     return TechnicalScore(score, reliability, direction, agreeing)
 
 

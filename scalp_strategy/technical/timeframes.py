@@ -20,7 +20,15 @@ from scalp_strategy.technical.arrays import (
     shifted,
     unknown,
 )
-from scalp_strategy.technical.bars import HOUR_NS, MINUTE_NS, PRIMARY_NS, Bars, bars_of, stretches
+from scalp_strategy.technical.bars import (
+    HOUR_NS,
+    MINUTE_NS,
+    PRIMARY_NS,
+    Bars,
+    bars_of,
+    bridged,
+    stretches,
+)
 from scalp_strategy.technical.silence import last_known
 
 CANDLES_PER_HOUR: Final = HOUR_NS // PRIMARY_NS
@@ -120,7 +128,7 @@ def hourly_lookback(settings: TechnicalSettings) -> int:
 def lower_timeframes(
     time_ns: IntArray,
     candles: tuple[DataFrame | None, DataFrame | None],
-    settings: TimeframeSettings,
+    settings: TechnicalSettings,
     memory: int,
 ) -> LowerTimeframes:
     """Return what 5m and 1m candles say at each 15m close.
@@ -131,8 +139,8 @@ def lower_timeframes(
         15m candle opens, ascending; holes are allowed.
     candles : tuple of DataFrame or None
         Freqtrade candle frames of 5m and of 1m; absent, empty, late and patchy ones leave NaN.
-    settings : TimeframeSettings
-        EMA periods, momentum window, largest age.
+    settings : TechnicalSettings
+        EMA periods, momentum window, largest age, which holes are bridged.
     memory : int
         15m candles for which the last momentum is remembered when the 1m candles are lost.
 
@@ -212,17 +220,20 @@ def _joined(
     time_ns: IntArray,
     candles: DataFrame | None,
     minutes: int,
-    settings: TimeframeSettings,
+    settings: TechnicalSettings,
     readings: tuple[_Reading, ...],
 ) -> list[FloatArray]:
     if candles is None or candles.empty:
         return [unknown(time_ns.size) for _ in readings]
     bars = bars_of(candles, f"{minutes}m candles")
     step = minutes * MINUTE_NS
-    row, fresh = _as_of(time_ns + PRIMARY_NS, bars.time_ns + step, settings.max_age_candles * step)
-    parts = stretches(bars, step)
+    max_age = settings.timeframes.max_age_candles * step
+    row, fresh = _as_of(time_ns + PRIMARY_NS, bars.time_ns + step, max_age)
+    # Only given candles are joined: within a hole nobody knows yet that it will be a short one.
+    whole, given = bridged(bars, step, settings.max_bridged_candles)
+    parts = stretches(whole, step, settings.redenomination_factor)
     return [
-        np.where(fresh, _by_stretch(bars, parts, reading, settings)[row], np.nan)
+        np.where(fresh, _by_stretch(whole, parts, reading, settings)[given][row], np.nan)
         for reading in readings
     ]
 
@@ -234,9 +245,9 @@ def _as_of(at: IntArray, closed: IntArray, max_age: int) -> tuple[IntArray, Bool
 
 
 def _by_stretch(
-    bars: Bars, parts: list[slice], reading: _Reading, settings: TimeframeSettings
+    bars: Bars, parts: list[slice], reading: _Reading, settings: TechnicalSettings
 ) -> FloatArray:
     out = unknown(bars.time_ns.size)
     for rows in parts:
-        out[rows] = reading(bars.part(rows), settings)
+        out[rows] = reading(bars.part(rows), settings.timeframes)
     return out

@@ -46,7 +46,7 @@ patterns = pytest.mark.parametrize("pattern", PATTERNS, ids=lambda each: each.na
 
 def inputs_of(candles: DataFrame, settings: TechnicalSettings = SETTINGS) -> Inputs:
     bars = bars_of(candles)
-    lower = lower_timeframes(bars.time_ns, (None, None), settings.timeframes, 0)
+    lower = lower_timeframes(bars.time_ns, (None, None), settings, 0)
     return Inputs(bars, lower, settings)
 
 

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas import DataFrame
 
+from scalp_strategy.settings import Settings
 from scalp_strategy.technical import technical_frame, technical_layer, technical_score
 from tests.support.candles import dates
 
@@ -107,7 +108,8 @@ def test_score_is_unknown_exactly_where_no_sub_score_is_known(market: Market) ->
     names = [name for name in frame.columns if name.endswith("_long") and name != "mtf_long"]
     nothing = frame[names].isna().all(axis=1)
     np.testing.assert_array_equal(score["ta_long"].isna(), nothing)
-    np.testing.assert_array_equal(score["technical_reliability"] == 0.0, nothing)
+    is_silent = nothing | (frame["traded_share"] == 0.0)
+    np.testing.assert_array_equal(score["technical_reliability"] == 0.0, is_silent)
     assert (score.loc[nothing, "ta_direction"] == 0).all()
 
 
@@ -115,10 +117,10 @@ def test_score_is_unknown_exactly_where_no_sub_score_is_known(market: Market) ->
 @relaxed
 def test_history_before_a_hole_never_matters(market: Market, offset: int) -> None:
     candles = market.candles()
-    hole = len(candles) // 2 + offset
-    if not 0 <= hole < len(candles) - 1:
+    hole, longest = len(candles) // 2 + offset, Settings().technical.max_bridged_candles
+    if not 0 <= hole < len(candles) - longest - 1:
         return
-    broken = candles.drop(index=candles.index[hole])
+    broken = candles.drop(index=candles.index[hole : hole + longest + 1])
     after = broken.iloc[hole:]
     pd.testing.assert_frame_equal(
         technical_layer(broken).iloc[hole:], technical_layer(after), check_exact=True

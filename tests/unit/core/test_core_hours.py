@@ -151,9 +151,15 @@ def closes(first: int, *values: float) -> HourCloses:
 
 
 def test_a_return_ends_at_its_hour():
-    returns = hourly_returns(closes(10, 1.0, np.e, np.e**3))
+    returns = hourly_returns(closes(10, 1.0, np.e, np.e**1.5))
     assert returns.first == 10
-    np.testing.assert_allclose(returns.returns, [np.nan, 1.0, 2.0])
+    np.testing.assert_allclose(returns.returns, [np.nan, 1.0, 0.5])
+
+
+@pytest.mark.parametrize("factor", [1_000.0, 0.001])
+def test_another_unit_of_price_is_no_return(factor):
+    returns = hourly_returns(closes(0, 1.0, 1.1, 1.1 * factor, 1.2 * factor)).returns
+    np.testing.assert_array_equal(np.isnan(returns), [True, False, True, False])
 
 
 def test_the_later_part_counts_where_two_know_an_hour():

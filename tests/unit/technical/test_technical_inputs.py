@@ -19,8 +19,9 @@ from scalp_strategy.technical.arrays import (
     shifted,
     wilder_settling,
 )
-from scalp_strategy.technical.bars import PRIMARY_NS, bars_of, stretches
+from scalp_strategy.technical.bars import MINUTE_NS, PRIMARY_NS, bars_of, stretches
 from tests.support.candles import dates, random_candles
+from tests.support.recorded import recorded
 
 NAN = math.nan
 
@@ -30,7 +31,7 @@ def rows_of(parts: list[slice]) -> list[tuple[int, int]]:
 
 
 def test_unbroken_candles_are_one_stretch() -> None:
-    assert rows_of(stretches(bars_of(random_candles(50)), PRIMARY_NS)) == [(0, 50)]
+    assert rows_of(stretches(bars_of(random_candles(50)), PRIMARY_NS, 3.0)) == [(0, 50)]
 
 
 @pytest.mark.parametrize("column", ["open", "high", "low", "close", "volume"])
@@ -38,42 +39,90 @@ def test_unbroken_candles_are_one_stretch() -> None:
 def test_unusable_value_ends_the_stretch(column: str, value: float) -> None:
     candles = random_candles(50)
     candles.loc[20, column] = value
-    assert rows_of(stretches(bars_of(candles), PRIMARY_NS)) == [(0, 20), (21, 50)]
+    assert rows_of(stretches(bars_of(candles), PRIMARY_NS, 3.0)) == [(0, 20), (21, 50)]
 
 
 def test_price_of_zero_is_unusable_and_volume_of_zero_is_not() -> None:
     candles = random_candles(50)
     candles.loc[10, "volume"] = 0.0
     candles.loc[30, "low"] = 0.0
-    assert rows_of(stretches(bars_of(candles), PRIMARY_NS)) == [(0, 30), (31, 50)]
+    assert rows_of(stretches(bars_of(candles), PRIMARY_NS, 3.0)) == [(0, 30), (31, 50)]
 
 
 def test_missing_candle_ends_the_stretch() -> None:
     candles = random_candles(50).drop(index=[20, 21])
-    assert rows_of(stretches(bars_of(candles), PRIMARY_NS)) == [(0, 20), (20, 48)]
+    assert rows_of(stretches(bars_of(candles), PRIMARY_NS, 3.0)) == [(0, 20), (20, 48)]
 
 
 def test_nothing_usable_is_no_stretch() -> None:
     candles = random_candles(5)
     candles["close"] = NAN
-    assert stretches(bars_of(candles), PRIMARY_NS) == []
-    assert stretches(bars_of(random_candles(0)), PRIMARY_NS) == []
+    assert stretches(bars_of(candles), PRIMARY_NS, 3.0) == []
+    assert stretches(bars_of(random_candles(0)), PRIMARY_NS, 3.0) == []
 
 
 @pytest.mark.parametrize("hole", ["unusable", "missing"])
-def test_after_a_hole_everything_starts_anew(hole: str) -> None:
+def test_after_a_long_hole_everything_starts_anew(hole: str) -> None:
     candles = random_candles(700)
     broken = candles.copy()
     if hole == "unusable":
         broken.loc[200, "high"] = NAN
     else:
-        broken = broken.drop(index=200)
+        broken = broken.drop(index=range(192, 201))
     layer = technical_layer(broken)
     after = technical_layer(candles.iloc[201:].reset_index(drop=True))
-    before = technical_layer(candles.iloc[:200])
+    before = technical_layer(candles.iloc[:192])
     pd.testing.assert_frame_equal(layer.tail(499).reset_index(drop=True), after)
-    pd.testing.assert_frame_equal(layer.head(200), before)
+    pd.testing.assert_frame_equal(layer.head(192), before)
     assert not layer["rsi_long"].tail(300).isna().any()
+
+
+@pytest.mark.parametrize("missing", [[400], [400, 401], list(range(400, 408)), [390, 400]])
+def test_a_short_hole_is_bridged_as_the_host_bridges_it(missing: list[int]) -> None:
+    candles = random_candles(700)
+    filled = candles.copy()
+    for row in missing:
+        close = filled["close"].iloc[row - 1]
+        filled.loc[row, ["open", "high", "low", "close"]] = close
+        filled.loc[row, "volume"] = 0.0
+    kept = candles.index.difference(missing)
+    bridged_layer = technical_layer(candles.drop(index=missing))
+    pd.testing.assert_frame_equal(bridged_layer, technical_layer(filled).loc[kept])
+    # It is known, and less reliable while the hole is among the last twenty candles.
+    after = bridged_layer.loc[missing[-1] + 1, "technical_reliability"]
+    assert after == pytest.approx(1 - len(missing) / 20)
+    assert bridged_layer.loc[missing[-1] + 20, "technical_reliability"] == 1.0
+
+
+def test_how_long_a_hole_is_bridged_is_a_setting() -> None:
+    candles = random_candles(500).drop(index=400)
+    strict = Settings.model_validate({"technical": {"max_bridged_candles": 0}})
+    assert math.isnan(technical_layer(candles, settings=strict)["ta_long"].iloc[400])
+    assert not math.isnan(technical_layer(candles)["ta_long"].iloc[400])
+
+
+@pytest.mark.parametrize("factor", [1_000.0, 0.001, 10.0, 0.1])
+@pytest.mark.parametrize("hole", ["filled", "missing"])
+def test_a_redenomination_begins_everything_anew(factor: float, hole: str) -> None:
+    candles = random_candles(700)
+    prices = ["open", "high", "low", "close"]
+    if hole == "filled":  # two hours without a trade, as the host fills them
+        candles.loc[392:399, prices] = candles["close"].iloc[391]
+        candles.loc[392:399, "volume"] = 0.0
+    candles.loc[400:, prices] *= factor
+    candles.loc[400:, "volume"] /= factor
+    if hole == "missing":
+        candles = candles.drop(index=range(392, 400))
+    layer = technical_layer(candles).loc[400:].reset_index(drop=True)
+    alone = technical_layer(candles.loc[400:].reset_index(drop=True))
+    pd.testing.assert_frame_equal(layer, alone)
+
+
+def test_a_crash_that_trades_is_no_redenomination() -> None:
+    candles = random_candles(700)
+    candles.loc[400:, ["open", "high", "low", "close"]] /= 4.0
+    candles.loc[399, "volume"] = 1.0
+    assert not technical_layer(candles)["ta_long"].iloc[400:].isna().any()
 
 
 def test_unusable_row_is_unknown_not_zero() -> None:
@@ -186,3 +235,12 @@ def test_frame_views_stay_untouched() -> None:
     bars_of(candles)
     technical_layer(candles)
     pd.testing.assert_frame_equal(candles, copy)
+
+
+def test_no_real_move_of_nine_months_is_a_redenomination() -> None:
+    """Not even the crash of 2025-10-10, in which prices moved by more than 100 % in minutes."""
+    folder = recorded("futures")
+    for minutes in (5, 15):
+        for path in sorted(folder.glob(f"*-{minutes}m-futures.feather")):
+            bars = bars_of(pd.read_feather(path))
+            assert len(stretches(bars, minutes * MINUTE_NS, 3.0)) == 1, path.name

@@ -182,7 +182,7 @@ def test_without_lower_timeframes_the_multiplier_stays_at_one_point_two() -> Non
 
 
 def test_momentum_does_not_reach_over_a_hole(candles: DataFrame) -> None:
-    minute = ramp_frame(1, close_of(candles, 19), 100, 0.1).drop(index=96)
+    minute = ramp_frame(1, close_of(candles, 19), 100, 0.1).drop(index=range(88, 97))
     assert math.isnan(technical_layer(candles, None, minute)["momentum_1m"].iloc[-1])
 
 
