@@ -5,8 +5,9 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from freqtrade.enums import TRADE_MODES, RunMode
 from freqtrade.persistence import Trade
@@ -15,6 +16,7 @@ from pandas import DataFrame, Series
 from scalp_strategy.account import Account, MemoryStore, StateStore
 from scalp_strategy.analysed import AnalysedPair, instant_ns
 from scalp_strategy.announce import announcement
+from scalp_strategy.apart import Apart
 from scalp_strategy.backtest_journal import BacktestJournal
 from scalp_strategy.base_rate import base_rates
 from scalp_strategy.base_rate_desk import base_rate_desk, downloaded_candles, past_occurrences
@@ -35,6 +37,7 @@ from scalp_strategy.layers import (
     live_source,
 )
 from scalp_strategy.live import Live
+from scalp_strategy.own_trades import OwnTrades
 from scalp_strategy.recording import JournalLog
 from scalp_strategy.settings import Settings
 from scalp_strategy.signals import Decision, SignalKey
@@ -43,6 +46,8 @@ from scalp_strategy.telegram.html import Text
 from scalp_strategy.trade_state import TradeState
 
 logger = logging.getLogger(__name__)
+
+AnswerT = TypeVar("AnswerT")
 
 _NS_PER_MS = 1_000_000
 
@@ -82,7 +87,9 @@ class Engine:
         )
         store: StateStore = self.live.file if self.live is not None else MemoryStore()
         self.log = self._log()
-        self.host = FreqtradeHost(strategy, self._stop_price)
+        self.apart = Apart()
+        self.own_trades = OwnTrades(type(strategy).__name__, self.apart)
+        self.host = FreqtradeHost(strategy, self._stop_price, self.own_trades)
         self.account = Account(
             settings.breakers,
             store,
@@ -116,7 +123,7 @@ class Engine:
         if self.live is not None:
             trades = Trade.get_trades_proxy(is_open=True)
             for trade in trades:
-                self.exits.plan(trade)
+                self.ask_exits(trade, "its plan", partial(_make_plan, trade), None)
             pairs = [*pairs, *(trade.pair for trade in trades)]
             self._read_layers(now, pairs)
             if self._past is not None:
@@ -280,8 +287,32 @@ class Engine:
         shown: DataFrame | None = self._strategy.candles_shown(pair, timeframe)
         return shown
 
-    def _stop_price(self, trade: HostTrade, now: datetime) -> float:
-        return self.exits.stop(trade, now)
+    def ask_exits(
+        self,
+        trade: HostTrade,
+        what: str,
+        ask: Callable[[ExitDesk], AnswerT],
+        otherwise: AnswerT,
+    ) -> AnswerT:
+        """Return what the exits answer to the host's question about one of its trades.
+
+        Parameters
+        ----------
+        trade
+            The trade; one of another strategy is left alone.
+        what
+            What is asked for, in a word.
+        ask
+            The question.
+        otherwise
+            The answer that changes nothing: for a foreign trade, and where the question fails.
+        """
+        if not self.own_trades.is_own(trade):
+            return otherwise
+        return self.own_trades.run(trade, what, partial(ask, self.exits), lambda: otherwise)
+
+    def _stop_price(self, trade: HostTrade, now: datetime) -> float | None:
+        return self.exits.stop(trade, now) if self.own_trades.is_own(trade) else None
 
     def _report_store(self) -> None:
         """Log once when the account's state cannot be kept, and once when it can again."""
@@ -324,3 +355,7 @@ def archive_path(config: dict[str, Any], settings: Settings) -> Path:
 def has_sidecar(settings: Settings) -> bool:
     """Return whether the settings name a sidecar to read while trading."""
     return bool(settings.sidecar.url) or settings.sidecar.transport == "redis"
+
+
+def _make_plan(trade: HostTrade, exits: ExitDesk) -> None:
+    exits.plan(trade)

@@ -34,8 +34,10 @@ from scalp_strategy.risk import (
 
 PLAN_KEY: Final = "scalp_plan"
 TIME_STOP: Final = "time_stop"
+_FINEST: Final = 1e-8  # where no precision is told
 TICK_SIZE_MODE: Final = 4  # ccxt's precision mode in which a precision is a step
 _BREAK_EVEN_STAGES: Final = 1
+_WHOLE_STEP: Final = 1.0 - 1e-6  # a step but for the noise of adding amounts
 
 TradeKey = tuple[int, str, bool, datetime]
 
@@ -54,8 +56,11 @@ class HostTrade(Protocol):
     stop_loss: float | None
     entry_side: str
     exit_side: str
+    amount_precision: float | None
     price_precision: float | None
-    precision_mode_price: int
+    precision_mode: int | None
+    precision_mode_price: int | None
+    contract_size: float | None
 
     @property
     def orders(self) -> Iterable[Any]:
@@ -107,7 +112,7 @@ class ExitDesk:
         self._desk = desk
         self._market = market
         self._plans: dict[TradeKey, TradePlan] = {}
-        self._legs: dict[TradeKey, tuple[float, TradePlan, tuple[Leg, ...]]] = {}
+        self._legs: dict[TradeKey, tuple[tuple[float, TradePlan, Market], tuple[Leg, ...]]] = {}
 
     def reset(self) -> None:
         """Forget the plans in memory: a new backtest epoch begins."""
@@ -184,7 +189,7 @@ class ExitDesk:
         leg = next_leg(self.legs(trade, plan), self._filled_tags(trade, plan))
         if leg is None or self._must_wait(trade, plan, leg, rate):
             return None, ""
-        step = self._market(trade.pair, trade.open_rate).step
+        step = self._rules(trade).step
         open_part = replace(leg, amount=leg.amount - exited(trade, leg.tag))
         fraction = exit_fraction(open_part, trade.amount, step)
         return -trade.stake_amount * fraction, leg.tag
@@ -206,11 +211,11 @@ class ExitDesk:
         if not amount:
             return ()
         known = self._legs.get(_key(trade))
-        if known is None or known[:2] != (amount, plan):
-            market = self._market(trade.pair, trade.open_rate)
-            legs = merged_legs(plan, amount, market, self._desk.settings.risk)
-            known = self._legs[_key(trade)] = (amount, plan, legs)
-        return known[2]
+        made_of = (amount, plan, self._rules(trade))
+        if known is None or known[0] != made_of:
+            legs = merged_legs(plan, amount, made_of[2], self._desk.settings.risk)
+            known = self._legs[_key(trade)] = (made_of, legs)
+        return known[1]
 
     def is_time_up(self, trade: HostTrade, now: datetime) -> bool:
         """Whether the trade has been held for the candles allowed, from its first candle's open."""
@@ -221,7 +226,14 @@ class ExitDesk:
         # A backtest's trade carries the tick of its time, read from the candles.
         if trade.price_precision and trade.precision_mode_price == TICK_SIZE_MODE:
             return trade.price_precision
-        return self._market(trade.pair, trade.open_rate).price_tick
+        return self._rules(trade).price_tick
+
+    def _rules(self, trade: HostTrade) -> Market:
+        """Return the exchange's rules; for a pair it no longer lists those the trade carries."""
+        try:
+            return self._market(trade.pair, trade.open_rate)
+        except Exception:  # noqa: BLE001 - whatever it is, the trade needs its stop and its legs
+            return carried_rules(trade)
 
     def _must_wait(self, trade: HostTrade, plan: TradePlan, leg: Leg, rate: float) -> bool:
         open_orders = [order for order in trade.orders if order.ft_is_open]
@@ -234,14 +246,18 @@ class ExitDesk:
         return bool(exits) and not (is_ours and is_beyond)
 
     def _filled_tags(self, trade: HostTrade, plan: TradePlan) -> list[str]:
-        """Tags of the legs whose whole amount is out; a leg half filled is still open."""
+        """Tags of the legs that are out but for less than a step; one half filled is still open.
+
+        Less than a step cannot be ordered: neither than that of now, by which the host floors, nor
+        than that of the entry, by which the legs may have been cut.
+        """
         if not any(order.safe_filled and order.ft_order_tag in LEG_TAGS for order in trade.orders):
             return []
-        half_step = self._market(trade.pair, trade.open_rate).step / 2
+        least = max(self._rules(trade).step, carried_rules(trade).step) * _WHOLE_STEP
         return [
             leg.tag
             for leg in self.legs(trade, plan)
-            if exited(trade, leg.tag) > leg.amount - half_step
+            if (out := exited(trade, leg.tag)) and leg.amount - out < least
         ]
 
     def _best_close(self, trade: HostTrade, now: datetime) -> float:
@@ -301,6 +317,25 @@ class ExitDesk:
 def _key(trade: HostTrade) -> TradeKey:
     # The host deletes a trade whose entry expired, and its database gives the number away again.
     return trade.id, trade.pair, trade.is_short, trade.open_date_utc
+
+
+def carried_rules(trade: HostTrade) -> Market:
+    """Return the rules that a trade was made by, as it carries them; without a minimum."""
+    return Market(
+        is_futures=bool(trade.is_short) or trade.leverage > 1,
+        min_notional=0.0,
+        amount_step=precision_step(trade.amount_precision, trade.precision_mode),
+        price_tick=precision_step(trade.price_precision, trade.precision_mode_price),
+        max_leverage=max(trade.leverage or 1.0, 1.0),
+        contract_size=trade.contract_size or 1.0,
+    )
+
+
+def precision_step(precision: float | None, mode: int | None) -> float:
+    """Return a precision as a step: as it is in tick-size mode, else that many decimals."""
+    if precision is None:
+        return _FINEST
+    return float(precision) if mode == TICK_SIZE_MODE else 10.0 ** -int(precision)
 
 
 def exited(trade: HostTrade, tag: str) -> float:

@@ -3,10 +3,10 @@
 The only reader of its objects beside the exits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
-from math import isnan
+from functools import cached_property, partial
+from math import isfinite, isnan
 from typing import Any, Final
 
 import numpy as np
@@ -16,12 +16,19 @@ from freqtrade.enums import TRADE_MODES, ExitType
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.persistence import LocalTrade, Trade
 from pandas import DataFrame
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, or_, select, true
 
 from scalp_strategy.account import Position
 from scalp_strategy.breakers import TradeHistory
 from scalp_strategy.decision import Holdings, HourCloses
-from scalp_strategy.exits import TICK_SIZE_MODE, HostTrade, candle_open, side_of_trade
+from scalp_strategy.exits import (
+    TICK_SIZE_MODE,
+    HostTrade,
+    candle_open,
+    precision_step,
+    side_of_trade,
+)
+from scalp_strategy.own_trades import OwnTrades
 from scalp_strategy.risk import LEG_TAGS, Market
 
 HOUR: Final = "1h"
@@ -55,7 +62,15 @@ class StoredTrades:
     """Ended trades in the host's database; a `TradeHistory` for one moment.
 
     It asks for what is needed and keeps nothing, so trades that ended while nobody looked count.
+
+    Parameters
+    ----------
+    names
+        Names of the strategy whose trades count; all where it is empty.
     """
+
+    def __init__(self, names: Collection[str] = ()) -> None:
+        self._is_own = or_(Trade.strategy.in_(names), Trade.strategy.is_(None)) if names else true()
 
     def last_full_stop(self, pair: str, since: datetime) -> datetime | None:
         """Return when a pair was last stopped out at the initial stop, since an instant."""
@@ -63,6 +78,7 @@ class StoredTrades:
             select(Trade)
             .where(
                 Trade.is_open.is_(False),
+                self._is_own,
                 Trade.pair == pair,
                 Trade.exit_reason.in_(_STOPS),
                 Trade.close_date >= since.astimezone(UTC).replace(tzinfo=None),
@@ -78,7 +94,7 @@ class StoredTrades:
 
     @cached_property
     def _streak(self) -> int:
-        ended = and_(Trade.is_open.is_(False), Trade.close_date.is_not(None))
+        ended = and_(Trade.is_open.is_(False), Trade.close_date.is_not(None), self._is_own)
         lost = (
             select(Trade.close_date, Trade.id)
             .where(ended, Trade.close_profit_abs <= 0)
@@ -154,13 +170,23 @@ class FreqtradeHost:
     strategy
         The strategy; its `dp` and `wallets` are there once the host has started.
     stop_price
-        Gives the stop in force of an open trade.
+        Gives the stop in force of an open trade; None for another strategy's, whose risk is not
+        ours to plan.
+    trades
+        Keeps a trade that cannot be read from the others, and tells whose it is.
     """
 
-    def __init__(self, strategy: Any, stop_price: Callable[[HostTrade, datetime], float]) -> None:
+    def __init__(
+        self,
+        strategy: Any,
+        stop_price: Callable[[HostTrade, datetime], float | None],
+        trades: OwnTrades | None = None,
+    ) -> None:
         self._strategy = strategy
         self._stop_price = stop_price
         self._limits: dict[str, dict[str, Any]] = {}
+        self._limits_of: Any = None
+        self._trades = trades or OwnTrades()
         self._modes = _precision_modes(strategy.dp)
         self._ended: BacktestTrades | None = None
         self._hours: dict[str, tuple[Any, HourCloses | None]] = {}
@@ -170,7 +196,13 @@ class FreqtradeHost:
         wallets = self._strategy.wallets
         trades = Trade.get_trades_proxy(is_open=True)
         positions = tuple(
-            self._position(trade, mark_price(trade.pair, now), now) for trade in trades
+            self._trades.run(
+                trade,
+                "its value",
+                partial(self._position, trade, mark_price, now),
+                partial(carried_position, trade),
+            )
+            for trade in trades
         )
         return Holdings(
             capital=wallets.get_total_stake_amount(),
@@ -179,7 +211,14 @@ class FreqtradeHost:
         )
 
     def market(self, pair: str, price: float) -> Market:
-        """Return the exchange's rules for a pair at about this price."""
+        """Return the exchange's rules for a pair at about this price.
+
+        They are those of the host's present market list: it loads that anew every hour.
+        """
+        markets = getattr(getattr(self._strategy.dp, "_exchange", None), "markets", None)
+        if markets is not None and markets is not self._limits_of:
+            self._limits.clear()
+            self._limits_of = markets
         limits = self._limits.get(pair)
         if limits is None:
             limits = self._limits[pair] = self._read_limits(pair)
@@ -205,7 +244,7 @@ class FreqtradeHost:
     def trade_history(self) -> TradeHistory:
         """Return what the trades that have ended by now tell."""
         if Trade.use_db:
-            return StoredTrades()
+            return StoredTrades(self._trades.names)
         if self._ended is None:
             config = self._strategy.config
             frame = config.get("timeframe_detail") or self._strategy.timeframe
@@ -270,19 +309,23 @@ class FreqtradeHost:
         kept = (known.hours >= end - days * _HOURS_PER_DAY) & (known.hours <= end)
         return HourCloses(known.hours[kept], known.closes[kept])
 
-    def _position(self, trade: Any, mark: float, now: datetime) -> Position:
+    def _position(
+        self, trade: Any, mark_price: Callable[[str, datetime], float], now: datetime
+    ) -> Position:
+        mark = mark_price(trade.pair, now)
         # Until a candle has closed after the entry, the last close is older than the position.
         if isnan(mark) or candle_open(now) <= trade.open_date_utc:
             mark = trade.open_rate
         # Before the entry fills, the trade has no amount: its order has.
         is_pending = not trade.amount
+        stop = self._stop_price(trade, now)
         amount = trade.amount or sum(order.safe_amount for order in trade.open_orders)
         return Position(
             pair=trade.pair,
             side=side_of_trade(trade),
             amount=amount,
             entry_price=trade.open_rate,
-            stop_price=self._stop_price(trade, now),
+            stop_price=mark if stop is None else stop,
             mark_price=mark,
             is_pending=is_pending,
         )
@@ -298,8 +341,8 @@ class FreqtradeHost:
             "is_futures": is_futures,
             "min_cost": (limits["cost"]["min"] or 0.0) * contract_size,
             "min_amount": (limits["amount"]["min"] or 0.0) * contract_size,
-            "amount_step": _step(exchange.get_precision_amount(pair), amount_mode),
-            "price_tick": _step(exchange.get_precision_price(pair), price_mode),
+            "amount_step": precision_step(exchange.get_precision_amount(pair), amount_mode),
+            "price_tick": precision_step(exchange.get_precision_price(pair), price_mode),
             "max_leverage": exchange.get_max_leverage(pair, 0.0) if is_futures else 1.0,
             "contract_size": contract_size,
             "maintenance_margin_ratio": maintenance,
@@ -325,8 +368,24 @@ def _on_the_hour(candles: DataFrame, length_ns: int) -> HourCloses:
     return HourCloses(close_ns[is_hour] // _HOUR_NS, closes[is_hour])
 
 
-def _step(precision: float | None, mode: int) -> float:
-    """Return a precision as a step: as it is in tick-size mode, else that many decimals."""
-    if precision is None:
-        return 1e-8
-    return float(precision) if mode == TICK_SIZE_MODE else 10.0 ** -int(precision)
+def carried_position(trade: Any) -> Position:
+    """Return a trade that cannot be valued as what it carries: its rate, its amount, its stop.
+
+    It keeps its slot, and its risk is that down to the stop; without a stop all of it.
+    """
+    rates = (trade.open_rate, trade.open_rate_requested, trade.max_rate)
+    rate = next((float(one) for one in rates if _is_positive(one)), 0.0)
+    amount = float(trade.amount) if _is_positive(trade.amount) else 0.0
+    return Position(
+        pair=str(trade.pair),
+        side="short" if trade.is_short else "long",
+        amount=amount,
+        entry_price=rate,
+        stop_price=float(trade.stop_loss) if _is_positive(trade.stop_loss) else 0.0,
+        mark_price=rate,
+        is_pending=not amount,
+    )
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and isfinite(value) and value > 0

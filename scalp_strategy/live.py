@@ -12,10 +12,12 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
 import msgspec
+from freqtrade.persistence import Trade
 from pandas import DataFrame
 
 from scalp_strategy.account import Account, AccountState, ResumeResult
 from scalp_strategy.admin import AdminQueue
+from scalp_strategy.apart import Apart
 from scalp_strategy.board import Board, Message, Revision, replay_of
 from scalp_strategy.bot_files import bot_name, journal_path, spool_path, state_path
 from scalp_strategy.contract import Side
@@ -42,6 +44,7 @@ from scalp_strategy.notice import Notice
 from scalp_strategy.outcomes.candles import ExchangeCandles, MemoryCandles
 from scalp_strategy.outcomes.desk import OutcomeDesk, Sources
 from scalp_strategy.outcomes.replay import plan_of
+from scalp_strategy.own_trades import OwnTrades
 from scalp_strategy.settings import Settings
 from scalp_strategy.signals import Decision, SignalKey, Status
 from scalp_strategy.state_file import AdminRequest, FileStore
@@ -84,6 +87,14 @@ class Rooms(Protocol):
     @property
     def account(self) -> Account:
         """Equity and pauses."""
+
+    @property
+    def apart(self) -> Apart:
+        """What failed for one trade or step alone."""
+
+    @property
+    def own_trades(self) -> OwnTrades:
+        """Which trades are the strategy's own."""
 
 
 class Live:
@@ -129,7 +140,12 @@ class Live:
         """Take over what was before a restart, as far as the journal can be read."""
         self._rooms = rooms
         self._tracker = TradeTracker(
-            rooms.exits, rooms.desk.mark_price, self.keeper.record, self.bot, self._settings.journal
+            rooms.exits,
+            rooms.desk.mark_price,
+            self.keeper.record,
+            self.bot,
+            self._settings.journal,
+            rooms.own_trades,
         )
         self._add_outcomes()
         self.keeper.add_chore(self._count_days)
@@ -144,6 +160,20 @@ class Live:
             logger.exception("The journal is not understood; the start does without it.")
             self._tracker.begin(())
         self._said += self.board.account_changed(AccountState(), rooms.account.state, now)
+        self._name_foreign_trades(now)
+
+    def _name_foreign_trades(self, now: datetime) -> None:
+        """Tell once which trades of other strategies are in the database, and left alone."""
+        trades = Trade.get_trades_proxy(is_open=True)
+        foreign = [
+            f"#{trade.id} {trade.pair} ({trade.strategy})"
+            for trade in trades
+            if not self._rooms.own_trades.is_own(trade)
+        ]
+        if foreign:
+            notices = self.board.foreign_trades(foreign, self._strategy.stoploss, now)
+            logger.warning("Trades of other strategies are left alone: %s", ", ".join(foreign))
+            self._said += notices
 
     def _restore(self, now: datetime) -> None:
         since = now - timedelta(days=self._settings.telegram.edit_days)
@@ -252,6 +282,8 @@ class Live:
             self._said += self._events.notices(now)
             self._said += self.board.health("sidecar", self._events.problem, now)
         self._said += self.board.health("journal", self.keeper.problem, now)
+        for name, problem in self._rooms.apart.problems().items():
+            self._said += self.board.health(name, problem, now)
         courier = self.courier
         while self._said:
             notice = self._said.pop(0)

@@ -177,6 +177,8 @@ class ScalpStrategy(CandlesToSignals):
         The host sees no position, so there is no stop, before the entry's order is closed.
         """
         entry = self.base_settings.entry
+        if not self._is_own(trade):
+            return False
         if order.safe_filled > 0:
             return _age_s(order, current_time) >= entry.partial_fill_wait_s
         signal_close = candle_open(order.order_date_utc)
@@ -194,6 +196,8 @@ class ScalpStrategy(CandlesToSignals):
         While a half-filled target rests in spot, the host finds too little to exit with.
         """
         ladder = self.base_settings.risk.ladder
+        if not self._is_own(trade):
+            return False
         if order.ft_order_tag == TIME_STOP:
             return _age_s(order, current_time) >= ladder.time_stop_reprice_s
         is_partial = order.safe_filled > 0
@@ -214,7 +218,12 @@ class ScalpStrategy(CandlesToSignals):
         """Return the ladder's stop, None while it stays where it is."""
         if self.engine is None:
             return None
-        return self.engine.exits.stop_ratio(trade, current_rate, current_time)
+        return self.engine.ask_exits(
+            trade,
+            "its stop",
+            lambda exits: exits.stop_ratio(trade, current_rate, current_time),
+            None,
+        )
 
     def adjust_trade_position(
         self,
@@ -231,9 +240,15 @@ class ScalpStrategy(CandlesToSignals):
         **kwargs: Any,
     ) -> tuple[float, str] | tuple[None, str]:
         """Place the next target's order."""
+        nothing: tuple[float, str] | tuple[None, str] = (None, "")
         if self.engine is None:
-            return None, ""
-        return self.engine.exits.exit_order(trade, current_exit_rate, current_time)
+            return nothing
+        return self.engine.ask_exits(
+            trade,
+            "its next target",
+            lambda exits: exits.exit_order(trade, current_exit_rate, current_time),
+            nothing,
+        )
 
     def custom_exit_price(
         self,
@@ -246,7 +261,11 @@ class ScalpStrategy(CandlesToSignals):
         **kwargs: Any,
     ) -> float:
         """Return the target's price for a target's order, else the market's."""
-        target = self.engine.exits.target(trade, exit_tag or "") if self.engine else None
+        if self.engine is None:
+            return proposed_rate
+        target = self.engine.ask_exits(
+            trade, "its target", lambda exits: exits.target(trade, exit_tag or ""), None
+        )
         return proposed_rate if target is None else target
 
     def custom_exit(
@@ -259,9 +278,15 @@ class ScalpStrategy(CandlesToSignals):
         **kwargs: Any,
     ) -> str | None:
         """Close what is left when the time is up."""
-        if self.engine is not None and self.engine.exits.is_time_up(trade, current_time):
+        if self.engine is not None and self.engine.ask_exits(
+            trade, "its time", lambda exits: exits.is_time_up(trade, current_time), False
+        ):
             return TIME_STOP
         return None
+
+    def _is_own(self, trade: Trade) -> bool:
+        """Whether a trade is this strategy's: others in the same database are left alone."""
+        return self.engine is None or self.engine.own_trades.is_own(trade)
 
 
 def _age_s(order: Order, now: datetime) -> float:

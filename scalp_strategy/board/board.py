@@ -1,5 +1,6 @@
 """The one room that knows what was told (pure)."""
 
+import zlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
@@ -16,6 +17,7 @@ from scalp_strategy.signals import Decision
 from scalp_strategy.telegram.alert_format import (
     admin_pause,
     breaker_alert,
+    foreign_trades,
     overridden,
     resumed,
 )
@@ -143,6 +145,21 @@ class Board:
             return []
         key = f"daily:{day.date.isoformat()}"
         return self._new([_notice(key, "daily", daily_report(day), now, end + _DAY)], now)
+
+    def foreign_trades(self, named: list[str], stop_ratio: float, now: datetime) -> list[Notice]:
+        """Return what is to be told of open trades of other strategies.
+
+        Parameters
+        ----------
+        named
+            Each by number, pair and strategy.
+        stop_ratio
+            The host's stop of this strategy, which is all that guards them, e.g. -0.99.
+        now
+            The present instant, UTC.
+        """
+        key = f"foreign:{zlib.crc32(','.join(named).encode()):08x}"
+        return self._new([_notice(key, "health", foreign_trades(named, stop_ratio), now)], now)
 
     def health(self, name: str, problem: str | None, now: datetime) -> list[Notice]:
         """Return what is to be told of the bot's own health.

@@ -31,6 +31,12 @@ _FAILURES: Final = {
         "What it told last fades to unknown; scores fall, open trades are kept as planned",
     ),
 }
+# The same for what is named by its number.
+_FAILURES_OF: Final = {
+    "trade": "It keeps its stop and its slot; all other trades go on",
+    "step": "The other steps of the loop go on; it is tried again in the next",
+}
+_MOST_NAMED: Final = 10
 _RECOVERIES: Final = {
     "journal": "The journal is written again",
     "sidecar": "The sidecar answers again",
@@ -148,6 +154,21 @@ def veto_line(candidate: Candidate, verdict: Verdict) -> Text:
     )
 
 
+def foreign_trades(named: Sequence[str], stop_ratio: float) -> Text:
+    """Return the message at a start that finds open trades of other strategies."""
+    left = len(named) - _MOST_NAMED
+    return message(
+        [
+            bold("⚠️ TRADES OF OTHER STRATEGIES"),
+            RULE,
+            *(of_others(name) for name in named[:_MOST_NAMED]),
+            *([f"and {left} more"] if left > 0 else []),
+            "They are left alone: no target, stop or time limit of this engine applies to them.",
+            f"Freqtrade's own stop of {stop_ratio:.0%} is all that guards them.",
+        ]
+    )
+
+
 def resumed(by: str, reason: str) -> Text:
     """Return the message when signals are let through again; `reason` is that of the pause."""
     return message(
@@ -189,9 +210,14 @@ def failure(name: str, problem: str) -> Text:
     problem
         Why, in words.
     """
-    source = f"SOURCE FAILED — {one_line(name, _LONGEST_NAME)}"
+    kind = name.partition(" ")[0]
+    of_kind = f"{kind.upper() if kind in _FAILURES_OF else 'SOURCE'} FAILED"
     headline, effect = _FAILURES.get(
-        name, (source, "What only it can tell is unknown until it works again")
+        name,
+        (
+            f"{of_kind} — {one_line(name, _LONGEST_NAME)}",
+            _FAILURES_OF.get(kind, "What only it can tell is unknown until it works again"),
+        ),
     )
     return message(
         [

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from freqtrade.persistence import Trade
@@ -12,6 +13,7 @@ from sqlalchemy import or_
 from scalp_strategy.exits import HostTrade, candle_open
 from scalp_strategy.journal.records import Record
 from scalp_strategy.journal.views import PositionView
+from scalp_strategy.own_trades import OwnTrades
 from scalp_strategy.risk import Leg, TradePlan
 from scalp_strategy.setting_groups.journal import JournalSettings
 from scalp_strategy.tracking.record import position_record, trade_of
@@ -64,6 +66,9 @@ class TradeTracker:
         Whose trades they are.
     settings
         How often an unchanged position is recorded, and how far back a start looks.
+    trades
+        Tells the strategy's own trades: others are not followed. One that cannot be read stays as
+        it was last seen.
 
     Notes
     -----
@@ -78,7 +83,9 @@ class TradeTracker:
         keep: Callable[[Record], None],
         bot: str,
         settings: JournalSettings,
+        trades: OwnTrades | None = None,
     ) -> None:
+        self._trades = trades or OwnTrades()
         self._exits, self._price, self._keep = exits, price, keep
         self._bot, self._settings = bot, settings
         self._seen: dict[TrackedKey, _Seen] = {}
@@ -107,16 +114,29 @@ class TradeTracker:
         The first look finds what ended while the bot was down, also what the journal never heard
         of. Each is recorded when it has changed, else every `journal.position_s`.
         """
-        trades: dict[TrackedKey, Any] = {_key(trade): trade for trade in Trade.get_open_trades()}
+        trades: dict[TrackedKey, Any] = {
+            _key(trade): trade for trade in Trade.get_open_trades() if self._trades.is_own(trade)
+        }
         gone = [key for key in self._seen if key not in trades]
         ended = self._ended_trades(gone, now)
         deleted = [key for key in gone if key not in ended]
         self._newest = self._newest_of([key.trade_id for key in trades], deleted)
-        states = [self.state(trade, now) for trade in [*trades.values(), *ended.values()]]
+        found = [self._state_apart(trade, now) for trade in [*trades.values(), *ended.values()]]
+        states = [state for state in found if state is not None]
         states += [_deleted(self._seen[key].state, now) for key in deleted]
         for state in states:
             self._note(state, now)
         return states
+
+    def _state_apart(self, trade: Any, now: datetime) -> TradeState | None:
+        """Return a trade as it stands, as it was last seen when that fails."""
+        seen = self._seen.get(_key(trade))
+        return self._trades.run(
+            trade,
+            "its record",
+            partial(self.state, trade, now),
+            lambda: seen.state if seen is not None else None,
+        )
 
     def state(self, trade: Any, now: datetime) -> TradeState:
         """Return one of the host's trades as it stands; in backtests too."""
@@ -145,7 +165,11 @@ class TradeTracker:
             is_news = or_(is_news, Trade.id.in_([key.trade_id for key in gone]))
         closed = Trade.get_trades([Trade.is_open.is_(False), is_news]).all()
         self._newest = max([self._newest or 0, *(trade.id for trade in closed)])
-        return {_key(trade): trade for trade in closed if _key(trade) not in self._ended}
+        return {
+            _key(trade): trade
+            for trade in closed
+            if _key(trade) not in self._ended and self._trades.is_own(trade)
+        }
 
     def _newest_of(self, open_ids: list[int], deleted: list[TrackedKey]) -> int:
         """Return the number from which on a closed trade is one that was never seen."""
