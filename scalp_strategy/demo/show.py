@@ -1,5 +1,6 @@
 """The demo's course: market, search, backtest, report, sidecar, paper trading."""
 
+import fcntl
 import json
 import secrets
 import shutil
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import httpx
 from rich.console import Console
@@ -35,6 +36,7 @@ _CANDLE: Final = timedelta(minutes=15)
 _AHEAD: Final = timedelta(minutes=15)  # of the start, at least, is the close that is shown
 _BOOT: Final = timedelta(minutes=10)  # before that close, when the sidecar starts
 _READY_S: Final = 300.0  # for a program to answer
+_ANSWER_S: Final = 10.0  # for one question to the sidecar, which is put again and again
 _STEP_S: Final = 1_800.0  # for a backtest or a download to end
 _CONFIG_ERROR: Final = "Configuration error"
 
@@ -81,6 +83,7 @@ class _Demo:
         if not (self._config / "base.json").is_file():
             raise ConfigError(f"{self._config}/base.json is missing; run from the project's folder")
         self._folder = options.root / "user_data" / "demo"
+        self._lock = _locked(self._folder)
         self._fresh_folder()
         self._clock = SharedClock(self._folder / "clock")
         self._progress = Progress(console)
@@ -122,9 +125,9 @@ class _Demo:
         with self._progress.step("Looking for a stretch of the market with an early signal"):
             stretch = find_stretch(market, self._pairs, close, self._clock.now(), _SEARCH_DAYS)
         self._say(
-            f"The market's start was chosen by search: {-stretch.shift_days} days back from the "
-            f"first stretch tried, because there the candles of {stretch.pair} support a long at "
-            f"the {stretch.close:%H:%M} UTC close. A signal does not come this soon by itself."
+            f"The market's start was chosen by search: {-stretch.shift_days} days back, because "
+            f"there the candles of {stretch.pair} support a long at the {stretch.close:%H:%M} UTC "
+            "close. A signal does not come this soon by itself."
         )
         return stretch
 
@@ -151,17 +154,23 @@ class _Demo:
 
     def _paper_trade(self, market: Market, url: str, stretch: Stretch) -> None:
         pair = stretch.pair
+        # However long the backtest took: the time in which all programs start is the same.
         self._clock.set_to(stretch.close - _BOOT)
         story.set_scene(market, pair, stretch.close)
         sidecar_url = self._start_sidecar(url)
-        with httpx.Client(base_url=sidecar_url, timeout=_READY_S, trust_env=False) as client:
-            self._await_books(Sidecar(client))
+        with httpx.Client(base_url=sidecar_url, timeout=_ANSWER_S, trust_env=False) as client:
+            sidecar = Sidecar(client)
+            self._await(
+                lambda: sidecar.watches(self._pairs),
+                "Following books and trades",
+                "the sidecar to watch all pairs",
+            )
         self._clock.jump_to(stretch.close - timedelta(seconds=story.HEARD_S))
         story.let_whales_move(market, pair)
         self._say(
             "The outside world is scripted for this demo: the press is friendly, takers buy "
             f"{pair}, whales take it from exchanges and bring dollars. The demo's clock was set to "
-            f"{self._clock.now():%H:%M:%S} UTC, a minute before a candle closes."
+            f"{self._clock.now():%H:%M:%S} UTC, shortly before a candle closes."
         )
         address = self._start_bot(sidecar_url)
         bot = Bot(address)
@@ -170,6 +179,7 @@ class _Demo:
             f"Paper trading. API on {address.url} until the demo ends; user {address.username}, "
             f"password {address.password}. Logs in {self._folder}."
         )
+        # Let loose after the close only, the bot has no trade that could speak against this one.
         self._await(
             lambda: self._clock.now() > stretch.close,
             f"The sidecar listens until the candle closes at {stretch.close:%H:%M} UTC",
@@ -192,14 +202,6 @@ class _Demo:
         )  # fmt: skip
         with self._progress.step("Starting the sidecar: scanner, order flow, chain, sentiment"):
             return self.processes.wait_for_file("sidecar", ready, _READY_S)
-
-    def _await_books(self, sidecar: Sidecar) -> None:
-        pairs = self._pairs
-
-        def is_watching() -> bool:
-            return set(sidecar.pairs()) >= set(pairs) and sidecar.knows("book_imbalance", pairs)
-
-        self._await(is_watching, "Following books and trades", "the sidecar to watch all pairs")
 
     def _start_bot(self, sidecar_url: str) -> BotAddress:
         address = BotAddress(
@@ -275,6 +277,20 @@ class _Demo:
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False)
+
+
+def _locked(folder: Path) -> IO[str]:
+    """Return a lock on a demo's folder, held until it is closed; a second demo would empty it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    file = folder.with_suffix(".lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise ConfigError(
+            f"another demo uses {folder}: end it first, or choose another project with --root"
+        ) from None
+    return file
 
 
 def _free_port() -> int:

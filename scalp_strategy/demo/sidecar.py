@@ -1,11 +1,11 @@
 """The running sidecar as the demo asks it."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
-from scalp_strategy.errors import SourceUnavailable
+_BOOK: Final = "book_imbalance"
 
 
 class Sidecar:
@@ -20,25 +20,25 @@ class Sidecar:
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
-    def knows(self, component: str, pairs: Collection[str]) -> bool:
-        """Whether a component of every one of these pairs is known."""
-        answer = self._get("/v1/scores", pairs=",".join(pairs))
-        known = {
-            pair
-            for one in answer["pairs"].values()
-            for _, name, pair, long, *_ in one["components"]
-            if name == component and long is not None
-        }
-        return known >= set(pairs)
+    def watches(self, pairs: Collection[str]) -> bool:
+        """Whether it has chosen all of these pairs and follows their books.
 
-    def pairs(self) -> list[str]:
-        """Return the pairs that it has chosen."""
-        return list(self._get("/v1/pairlist")["pairs"])
+        False too when it does not answer, as while it starts.
+        """
+        try:
+            chosen = set(self._get("/v1/pairlist")["pairs"])
+            scores = self._get("/v1/scores", pairs=",".join(pairs))
+        except (httpx.HTTPError, ValueError):
+            return False
+        followed = {
+            pair
+            for one in scores["pairs"].values()
+            for _, name, pair, long, *_ in one["components"]
+            if name == _BOOK and long is not None
+        }
+        return chosen & followed >= set(pairs)
 
     def _get(self, path: str, **query: Any) -> Any:
-        try:
-            answer = self._client.get(path, params=query)
-            answer.raise_for_status()
-            return answer.json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise SourceUnavailable(f"the sidecar: {path}: {error}") from error
+        answer = self._client.get(path, params=query)
+        answer.raise_for_status()
+        return answer.json()

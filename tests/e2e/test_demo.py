@@ -262,3 +262,19 @@ def test_nothing_survives_a_closed_terminal_or_a_kill(
         assert demo.survivors() == []
     finally:
         demo.close()
+
+
+def test_a_second_demo_leaves_the_first_its_folder(tmp_path: Path) -> None:
+    demo = Demo(tmp_path / "project", QUIET)
+    try:
+        demo.wait_for_market()
+        second = subprocess.run(
+            [beside_python("scalp"), "demo", "--root", str(demo.root)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert second.returncode == 1
+        assert "another demo uses" in second.stderr
+        demo.send(signal.SIGINT)
+        assert demo.wait(STOP_S) == 0, demo.output
+    finally:
+        demo.close()
