@@ -13,6 +13,7 @@ from typing import IO, Any, Final
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 
 from scalp_strategy.demo import story
 from scalp_strategy.demo.bot import Bot, BotAddress
@@ -177,7 +178,8 @@ class _Demo:
         self._await(bot.is_up, "Starting the real Freqtrade, dry-run", "the bot's API")
         self._say(
             f"Paper trading. API on {address.url} until the demo ends; user {address.username}, "
-            f"password {address.password}. Logs in {self._folder}."
+            f"password {address.password}. Logs in {self._folder}. Several pairs may give a "
+            f"signal; this demo is about that of {pair}."
         )
         # Let loose after the close only, the bot has no trade that could speak against this one.
         self._await(
@@ -273,7 +275,7 @@ class _Demo:
     # ---- words ----
 
     def _say(self, text: str) -> None:
-        self._console.print(f"[bold]>[/bold] {text}", highlight=False)
+        self._console.print(f"[bold]>[/bold] {escape(text)}", highlight=False)
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False)

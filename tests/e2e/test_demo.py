@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scalp_strategy.demo.story import SUPPORT
 from tests.support.bot import PROJECT, beside_python, make_user_folder, until
 from tests.support.shifted import SharedClock, on_clock
 
@@ -198,6 +199,10 @@ def test_its_signal_rests_on_all_five_layers(demos: dict[str, Ended], name: str)
     layers = ("├─ TA", "├─ Order Flow", "├─ On-Chain", "├─ Sentiment", "└─ Backtest")
     scores = [int(re.findall(rf"{layer}: (\d+)/100", breakdown)[0]) for layer in layers]
     assert min(scores[:4]) > 50, breakdown
+    # At least as much as the search has counted on.
+    for layer, score in zip(("orderflow", "onchain"), scores[1:3], strict=True):
+        strength = SUPPORT[f"{layer}_long"] - 50
+        assert score >= 50 + SUPPORT[f"{layer}_reliability"] * strength
     for reason in ("Aggressive buying", f"withdrawals of {token} worth", "Tone of the news"):
         assert reason in breakdown
     assert re.search(r"Historical win rate: about \d+% from \d+ cases", breakdown)
