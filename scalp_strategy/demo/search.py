@@ -14,14 +14,19 @@ from typing import Final
 import numpy as np
 from pandas import DataFrame, Series, concat
 
+from scalp_strategy.base_rate import base_rates, side_column
 from scalp_strategy.confluence import confluence
 from scalp_strategy.demo.market import Market, base_of
 from scalp_strategy.demo.story import SUPPORT
 from scalp_strategy.entries import atr_column, entry_columns, passes_gates, stop_columns
 from scalp_strategy.errors import SourceUnavailable
 from scalp_strategy.settings import Settings, with_overrides
-from scalp_strategy.technical import lookback, technical_layer
+from scalp_strategy.technical import lookback, technical_frame, technical_layer
 
+# What the bot will find on disk: of it the past of a setup is made.
+HISTORY_DAYS: Final = 45
+LOWER_HISTORY_DAYS: Final = 5
+_CASES_MARGIN: Final = 1.5  # over the fewest cases of which anything is said
 _DAYS_AT_ONCE: Final = 60
 _LOOKED_AT: Final = 20  # of these days, the most promising
 _LOWER_CANDLES: Final = 400
@@ -29,7 +34,7 @@ _CANDLE: Final = timedelta(minutes=15)
 _CANDLES_A_DAY: Final = 96
 _ENTRY_TIME: Final = timedelta(minutes=4)  # after the close the price stays near the signal
 _DRIFT_MARGIN: Final = 0.6  # share of the allowed drift that the search accepts
-_SCORE_MARGIN: Final = 2.0  # points for what the past of a setup, unknown to the search, may take
+_SCORE_MARGIN: Final = 2.0  # points for what the past of a setup may take
 _LEAD_POINTS: Final = 4.0  # over every other pair: two that move as one are not both traded
 _MOST_RANGE_ATR: Final = 2.0  # of the signal's candle: far from what the volatility breaker stops
 _MOST_BTC_MOVE: Final = 0.03  # within the hour: far from what counts as a panic
@@ -86,9 +91,11 @@ def find_stretch(
     settings = demanding()
     ahead = ceil((close + 2 * _ENTRY_TIME - now) / _CANDLE) * _CANDLE
     view = _View(market, pairs, close, ahead)
+    enough = _CASES_MARGIN * settings.base_rate.min_samples
     for first in range(0, attempts, _DAYS_AT_ONCE):
         for days in view.promising(first, settings)[:_LOOKED_AT]:
-            if best := best_long(view.seen(days, settings), close, settings):
+            best = best_long(view.seen(days, settings), close, settings)
+            if best is not None and view.past_cases(best.pair, settings) >= enough:
                 market.shift(days=-days)
                 return Stretch(-days, best.pair, close)
     raise SourceUnavailable(f"no signal at {close:%H:%M} UTC in {attempts} days of the market")
@@ -158,6 +165,20 @@ class _View:
             rows = scripted[is_row].iloc[0], alone[is_row].iloc[0]
             found.append(Seen(pair, *rows, frames["1m"], float(moved)))
         return found
+
+    def past_cases(self, pair: str, settings: Settings) -> float:
+        """Return how often a pair's setup at the close came before, as the bot will count it.
+
+        In the stretch that was seen last; NaN when the past says nothing of it.
+        """
+        frames = {}
+        for each in self._pairs:
+            candles = self._candles(each, "15m", HISTORY_DAYS * _CANDLES_A_DAY)
+            medium = self._candles(each, "5m", 3 * LOWER_HISTORY_DAYS * _CANDLES_A_DAY)
+            columns = technical_frame(candles, medium, None, settings)
+            frames[each] = concat([candles, columns], axis=1)
+        samples = base_rates(frames, settings)[pair][side_column("samples", "long")]
+        return float(samples[frames[pair]["date"] == self._close - _CANDLE].iloc[0])
 
     def _shift(self, days: int) -> None:
         self._market.shift(days=-days, minutes=round(self._ahead.total_seconds() / 60))

@@ -22,7 +22,12 @@ from scalp_strategy.demo.market import Market
 from scalp_strategy.demo.paper import PaperTrading
 from scalp_strategy.demo.processes import Processes, program
 from scalp_strategy.demo.progress import Progress
-from scalp_strategy.demo.search import Stretch, find_stretch
+from scalp_strategy.demo.search import (
+    HISTORY_DAYS,
+    LOWER_HISTORY_DAYS,
+    Stretch,
+    find_stretch,
+)
 from scalp_strategy.demo.sidecar import Sidecar
 from scalp_strategy.errors import ConfigError, SourceUnavailable
 from scalp_strategy.exits import candle_open
@@ -30,8 +35,6 @@ from scalp_strategy.exits import candle_open
 # Traded often enough that the order flow is known within the short window.
 BASES: Final = ("BTC", "ETH", "BNB", "SOL", "XRP", "DOGE", "BCH", "ADA")
 _BACKTEST_DAYS: Final = 3
-_HISTORY_DAYS: Final = 45  # what the base rates are made of
-_LOWER_HISTORY_DAYS: Final = 5
 _SEARCH_DAYS: Final = 365
 _CANDLE: Final = timedelta(minutes=15)
 _AHEAD: Final = timedelta(minutes=15)  # of the start, at least, is the close that is shown
@@ -135,8 +138,8 @@ class _Demo:
     def _backtest(self) -> None:
         with self._progress.step("Downloading candles"):
             # The timeframes need different depths of history: the 15m scores have to settle.
-            self._download(["15m"], _HISTORY_DAYS)
-            self._download(["5m", "1m"], _LOWER_HISTORY_DAYS)
+            self._download(["15m"], HISTORY_DAYS)
+            self._download(["5m", "1m"], LOWER_HISTORY_DAYS)
         end = self._clock.now()
         first = end - timedelta(days=_BACKTEST_DAYS)
         text = f"Backtesting {_BACKTEST_DAYS} days of {len(self._pairs)} pairs on 1m candles"

@@ -4,22 +4,33 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from pandas import concat
 
 from external_layers.replay.exchange import ReplayExchange
 from external_layers.replay.generator import GeneratedMarket
+from scalp_strategy.base_rate import base_rates, side_column
 from scalp_strategy.demo.market import Market
-from scalp_strategy.demo.search import Stretch, best_long, demanding, find_stretch, scored
+from scalp_strategy.demo.search import (
+    HISTORY_DAYS,
+    LOWER_HISTORY_DAYS,
+    Stretch,
+    best_long,
+    demanding,
+    find_stretch,
+    scored,
+)
 from scalp_strategy.demo.show import BASES
 from scalp_strategy.demo.story import SUPPORT
 from scalp_strategy.errors import SourceUnavailable
 from scalp_strategy.settings import load_settings
-from scalp_strategy.technical import lookback
+from scalp_strategy.technical import lookback, technical_frame
 
 SEED = 7
 PAIRS = [f"{base}/USDT:USDT" for base in BASES]
 CANDLE = timedelta(minutes=15)
 DAY = datetime(2026, 12, 1, tzinfo=UTC)
-MIDNIGHT, QUIET, NORMAL, LATE = (DAY + timedelta(minutes=at) for at in (0, 375, 960, 1_410))
+# In the quiet stretch that would be first the setup is so rare that its past says nothing.
+MIDNIGHT, QUIET, NORMAL, LATE = (DAY + timedelta(minutes=at) for at in (0, 465, 960, 1_410))
 
 
 class Clock:
@@ -82,6 +93,20 @@ def test_at_its_close_the_shipped_settings_give_a_long(
     assert row["threshold_shift"] == shift
     assert row["confluence"] >= 65 + shift + 1.5
     assert alone.iloc[-1]["confluence"] < row["confluence"]
+
+
+def test_the_past_says_something_of_its_setup(found: Stretch, market: Market, clock: Clock) -> None:
+    """With the candles that the demo downloads, and no later ones."""
+    clock.now = found.close + timedelta(seconds=1)
+    settings = load_settings({})
+    frames = {}
+    for pair in PAIRS:
+        candles = market.candles(pair, "15m", HISTORY_DAYS * 96)
+        medium = market.candles(pair, "5m", LOWER_HISTORY_DAYS * 288)
+        frames[pair] = concat([candles, technical_frame(candles, medium, None, settings)], axis=1)
+    past = base_rates(frames, settings)[found.pair].iloc[-1]
+    assert past[side_column("samples", "long")] > settings.base_rate.min_samples
+    assert past["base_rate_reliability"] > 0
 
 
 def test_nothing_else_comes_before_it(found: Stretch, market: Market, clock: Clock) -> None:
