@@ -36,7 +36,7 @@ SUPPORT: Final = {
     "onchain_reliability": 0.8,
 }
 _TONE: Final = 6.0
-_BUY_SHARE: Final = 0.92
+_BUY_SHARE: Final = 0.97  # of the trades; by volume less, when a large one is sold
 _PRESSED_BEFORE: Final = timedelta(minutes=5)
 _PRESSED_MINUTES: Final = 60.0
 _WITHDRAWN_USD: Final = (25e6, 12e6)
