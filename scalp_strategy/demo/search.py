@@ -28,7 +28,7 @@ HISTORY_DAYS: Final = 45
 LOWER_HISTORY_DAYS: Final = 5
 _CASES_MARGIN: Final = 1.5  # over the fewest cases of which anything is said
 _DAYS_AT_ONCE: Final = 60
-_LOOKED_AT: Final = 20  # of these days, the most promising
+_LOOKED_AT: Final = 60  # of these days' candles, the most promising
 _LOWER_CANDLES: Final = 400
 _CANDLE: Final = timedelta(minutes=15)
 _CANDLES_A_DAY: Final = 96
@@ -93,7 +93,9 @@ def find_stretch(
     view = _View(market, pairs, close, ahead)
     enough = _CASES_MARGIN * settings.base_rate.min_samples
     for first in range(0, attempts, _DAYS_AT_ONCE):
-        for days in view.promising(first, settings)[:_LOOKED_AT]:
+        for days, pair in view.promising(first, settings)[:_LOOKED_AT]:
+            if not view.enters(days, pair, settings):
+                continue
             best = best_long(view.seen(days, settings), close, settings)
             if best is not None and view.past_cases(best.pair, settings) >= enough:
                 market.shift(days=-days)
@@ -139,32 +141,40 @@ class _View:
         self._close = close
         self._ahead = ahead
 
-    def promising(self, first: int, settings: Settings) -> list[int]:
-        """Return the days back, from `first` on, whose 15m candles allow a long; the best first."""
+    def promising(self, first: int, settings: Settings) -> list[tuple[int, str]]:
+        """Return days back, from `first` on, and pairs whose 15m candles allow a long; best first.
+
+        That is quickly found; the candles of 1m and 5m can make more of it, or less.
+        """
         self._shift(first)
         count = lookback(settings) + _DAYS_AT_ONCE * _CANDLES_A_DAY
-        best: dict[int, float] = {}
+        scores: dict[tuple[int, str], float] = {}
         for pair in self._pairs:
             promise = promised(self._candles(pair, "15m", count), settings)
             for days in range(_DAYS_AT_ONCE):
                 score = promise.get(self._close - _CANDLE - timedelta(days=days), np.nan)
                 if np.isfinite(score):
-                    best[first + days] = max(score, best.get(first + days, 0.0))
-        return sorted(best, key=lambda days: -best[days])
+                    scores[first + days, pair] = score
+        return sorted(scores, key=lambda key: -scores[key])
+
+    def enters(self, days: int, pair: str, settings: Settings) -> bool:
+        """Whether a pair gives a long, so many days back."""
+        self._shift(days)
+        return bool(self._seen(pair, settings).scripted["enter_long"])
 
     def seen(self, days: int, settings: Settings) -> list[Seen]:
         """Return every pair at the close, so many days back."""
         self._shift(days)
+        return [self._seen(pair, settings) for pair in self._pairs]
+
+    def _seen(self, pair: str, settings: Settings) -> Seen:
         counts = {"15m": lookback(settings) + 10, "5m": _LOWER_CANDLES, "1m": _LOWER_CANDLES}
-        found = []
-        for pair in self._pairs:
-            frames = {each: self._candles(pair, each, count) for each, count in counts.items()}
-            scripted, alone = scored(frames["15m"], frames["5m"], frames["1m"], settings)
-            is_row = scripted["date"] == self._close - _CANDLE
-            moved = scripted["close"].pct_change(_HOUR)[is_row].iloc[0]
-            rows = scripted[is_row].iloc[0], alone[is_row].iloc[0]
-            found.append(Seen(pair, *rows, frames["1m"], float(moved)))
-        return found
+        frames = {each: self._candles(pair, each, count) for each, count in counts.items()}
+        scripted, alone = scored(frames["15m"], frames["5m"], frames["1m"], settings)
+        is_row = scripted["date"] == self._close - _CANDLE
+        moved = scripted["close"].pct_change(_HOUR)[is_row].iloc[0]
+        rows = scripted[is_row].iloc[0], alone[is_row].iloc[0]
+        return Seen(pair, *rows, frames["1m"], float(moved))
 
     def past_cases(self, pair: str, settings: Settings) -> float:
         """Return how often a pair's setup at the close came before, as the bot will count it.
