@@ -99,7 +99,9 @@ def _request(state: Path, request: AdminRequest) -> None:
     typer.echo("asked; a running bot takes it within seconds and says so in its log")
 
 
-@app.command(epilog="Examples: scalp demo | scalp demo --once | scalp demo --seed 11")
+@app.command(
+    epilog="Examples: scalp demo | scalp demo --once | scalp demo --seed 11 | make demo-once"
+)
 def demo(
     once: Annotated[
         bool, typer.Option("--once", help="End after the first signal and its paper trade.")
@@ -107,7 +109,16 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed is another market.")] = 7,
     root: Annotated[Path, typer.Option(help="The project's folder.")] = Path(),
 ) -> None:
-    """Show the engine offline: generated market, backtest, report, then paper trading."""
+    """Show the whole engine offline: no keys, no internet, no real money.
+
+    1. A generated market starts on this machine.
+    2. Three days of it are backtested, and the report is printed.
+    3. The sidecar and the real Freqtrade trade on paper, until Ctrl-C.
+
+    A candle closes soon, with a signal that rests on all five layers: the world outside the
+    market is scripted, and the clock is set to shortly before the close. So it shows that the
+    machinery works, not that it earns anything. Everything is kept in user_data/demo.
+    """
     # A closed terminal or a kill stops the children too, as Ctrl-C does.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

@@ -22,7 +22,7 @@ _TOPICS: Final = (
     "exit_cancel",
     "new_candle",
 )
-_TIMEOUT_S: Final = 10.0
+_TIMEOUT_S: Final = 60.0  # a machine that is busy with other things is slow, not broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,9 @@ class Bot:
         """
         address = f"ws://127.0.0.1:{self._address.port}/api/v1/message/ws"
         try:
-            opened = connect(f"{address}?token={self._address.ws_token}", proxy=None)
+            opened = connect(
+                f"{address}?token={self._address.ws_token}", proxy=None, open_timeout=_TIMEOUT_S
+            )
         except (OSError, WebSocketException) as error:
             raise SourceUnavailable(f"the bot's message stream: {type(error).__name__}") from None
         with opened as socket:

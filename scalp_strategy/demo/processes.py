@@ -5,18 +5,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
+from scalp_strategy.demo.clock import SharedClock, on_clock
 from scalp_strategy.errors import SourceUnavailable
 from scalp_strategy.settings import PLAIN_VARIABLES
 
-_FOREIGN_PREFIX: Final = "FREQTRADE__"
+# The trader's own settings, secrets and databases are not for a demo.
+_FOREIGN_PREFIXES: Final = ("FREQTRADE__", "SCALP_")
+_FOREIGN_SUFFIXES: Final = ("_API_KEY", "_TOKEN", "_CLIENT_ID", "_CLIENT_SECRET")
+_FOREIGN: Final = {*PLAIN_VARIABLES, "REDIS_URL", "DATABASE_URL"}
 _POLL_S: Final = 0.1
 _STOP_S: Final = 25.0  # the host may sit in a long poll for twenty seconds
 _TAIL_LINES: Final = 15
+
+Value = TypeVar("Value")
 
 
 class Processes:
@@ -26,10 +32,18 @@ class Processes:
     ----------
     folder
         Where each program's output is kept, as `<name>.log`.
+    clock
+        The clock that they all live by.
+    tick
+        Called again and again while something is waited for.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, clock: SharedClock, tick: Callable[[], None] = lambda: None
+    ) -> None:
         self._folder = folder
+        self._clock = clock
+        self._tick = tick
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -52,7 +66,7 @@ class Processes:
         """
         with self.log(name).open("wb") as output:
             self._running[name] = subprocess.Popen(  # noqa: S603 - programs of this environment
-                arguments,
+                on_clock(self._clock, list(arguments)),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -60,23 +74,49 @@ class Processes:
                 start_new_session=True,
             )
 
-    def wait(self, name: str, timeout_s: float | None = None) -> None:
+    def wait(self, name: str, limit_s: float) -> None:
         """Wait for a program to end.
 
         Raises
         ------
         SourceUnavailable
-            When it failed or took longer, with the end of its output.
+            When it or another program failed, or it takes longer than `limit_s`; with the end of
+            the output.
         """
-        try:
-            code = self._running[name].wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            raise SourceUnavailable(
-                f"{name} has not ended after {timeout_s:.0f} s:\n{self.tail(name)}"
-            ) from None
+        process = self._running[name]
+        self.until(lambda: process.poll() is not None, f"{name} to end", limit_s)
         del self._running[name]
-        if code:
-            raise SourceUnavailable(f"{name} ended with code {code}:\n{self.tail(name)}")
+        if process.returncode:
+            raise self._ended(name, process.returncode)
+
+    def until(self, wanted: Callable[[], Value | None], what: str, limit_s: float) -> Value:
+        """Wait until something true is returned, and return it.
+
+        Parameters
+        ----------
+        wanted
+            Asked again and again.
+        what
+            What is waited for, in words that follow "waited for".
+        limit_s
+            Seconds after which nothing is expected any more.
+
+        Raises
+        ------
+        SourceUnavailable
+            When a program ends, or the time is over.
+        """
+        deadline = time.monotonic() + limit_s
+        while True:
+            if found := wanted():
+                return found
+            self.check()
+            if time.monotonic() > deadline:
+                raise SourceUnavailable(
+                    f"waited {limit_s:g} s for {what}; the logs in {self._folder} say more"
+                )
+            self._tick()
+            time.sleep(_POLL_S)
 
     def check(self) -> None:
         """Raise when a program that should run has ended.
@@ -88,37 +128,35 @@ class Processes:
         """
         for name, process in self._running.items():
             if process.poll() is not None:
-                raise SourceUnavailable(
-                    f"{name} ended with code {process.returncode}:\n{self.tail(name)}"
-                )
+                raise self._ended(name, process.returncode)
 
-    def wait_for_file(self, name: str, path: Path, timeout_s: float) -> str:
+    def wait_for_file(self, name: str, path: Path, limit_s: float) -> str:
         """Return the text of a file that a program writes when it is ready.
 
         Raises
         ------
         SourceUnavailable
-            When the program ends, or the time is over.
+            When a program ends, or the time is over.
         """
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            self.check()
-            if path.is_file() and (text := path.read_text(encoding="utf-8").strip()):
-                return text
-            time.sleep(_POLL_S)
-        raise SourceUnavailable(f"{name} was not ready after {timeout_s:g} s:\n{self.tail(name)}")
+
+        def written() -> str:
+            return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+
+        return self.until(written, f"the {name} to be ready", limit_s)
 
     def stop(self) -> None:
-        """Ask every program to end, newest first; after a while, end it."""
-        for process in reversed(self._running.values()):
-            _signal_group(process, signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_S
-        for process in reversed(self._running.values()):
-            try:
+        """Ask every program to end, newest first; after a while, or when interrupted, end it."""
+        try:
+            for process in reversed(self._running.values()):
+                _signal_group(process, signal.SIGTERM)
+            deadline = time.monotonic() + _STOP_S
+            for process in reversed(self._running.values()):
                 process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _signal_group(process, signal.SIGKILL)
-                process.wait()
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            pass
+        for process in self._running.values():
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
         self._running.clear()
 
     def log(self, name: str) -> Path:
@@ -130,13 +168,18 @@ class Processes:
         lines = self.log(name).read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-_TAIL_LINES:])
 
+    def _ended(self, name: str, code: int) -> SourceUnavailable:
+        return SourceUnavailable(f"{name} ended with code {code}:\n{self.tail(name)}")
+
 
 def _clean_environment() -> dict[str, str]:
-    """Return this process's variables without the trader's own: their chat is not for a demo."""
+    """Return this process's variables without the trader's own."""
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(_FOREIGN_PREFIX) and name not in PLAIN_VARIABLES
+        if not name.startswith(_FOREIGN_PREFIXES)
+        and not name.endswith(_FOREIGN_SUFFIXES)
+        and name not in _FOREIGN
     }
 
 

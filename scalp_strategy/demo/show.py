@@ -1,45 +1,48 @@
-"""The demo's course: market, search, backtest, report, paper trading."""
+"""The demo's course: market, search, backtest, report, sidecar, paper trading."""
 
+import fcntl
 import json
 import secrets
 import shutil
 import socket
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import httpx
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
-from scalp_strategy.contract import TIER_NAMES
-from scalp_strategy.demo.bot import Bot, BotAddress, messages
+from scalp_strategy.demo import story
+from scalp_strategy.demo.bot import Bot, BotAddress
+from scalp_strategy.demo.clock import SharedClock
+from scalp_strategy.demo.market import Market
+from scalp_strategy.demo.paper import PaperTrading
 from scalp_strategy.demo.processes import Processes, program
-from scalp_strategy.demo.search import Market, Stretch, find_stretch
+from scalp_strategy.demo.progress import Progress
+from scalp_strategy.demo.search import (
+    HISTORY_DAYS,
+    LOWER_HISTORY_DAYS,
+    Stretch,
+    find_stretch,
+)
+from scalp_strategy.demo.sidecar import Sidecar
 from scalp_strategy.errors import ConfigError, SourceUnavailable
 from scalp_strategy.exits import candle_open
 
+# Traded often enough that the order flow is known within the short window.
+BASES: Final = ("BTC", "ETH", "BNB", "SOL", "XRP", "DOGE", "BCH", "ADA")
 _BACKTEST_DAYS: Final = 3
-_HISTORY_DAYS: Final = 16
-_LOWER_HISTORY_DAYS: Final = 5
-_SEARCH_DAYS: Final = 200
-_READY_S: Final = 60.0
-_BACKTEST_S: Final = 100.0  # about how long it takes until the paper trader sees its first candle
-_NEXT_CLOSE_S: Final = 210.0  # a close nearer than this is waited for, else the last one is used
-_ONCE_S: Final = 300.0
-_CONFIG_ERROR: Final = "Configuration error"
-_ORDER_WORDS: Final = {
-    "entry": "entry ordered",
-    "entry_fill": "entry filled",
-    "entry_cancel": "entry cancelled",
-    "exit": "exit ordered",
-    "exit_fill": "exit filled",
-    "exit_cancel": "exit cancelled",
-}
-_MESSAGE_S: Final = 1.0
+_SEARCH_DAYS: Final = 365
 _CANDLE: Final = timedelta(minutes=15)
+_AHEAD: Final = timedelta(minutes=15)  # of the start, at least, is the close that is shown
+_BOOT: Final = timedelta(minutes=10)  # before that close, when the sidecar starts
+_READY_S: Final = 300.0  # for a program to answer
+_ANSWER_S: Final = 10.0  # for one question to the sidecar, which is put again and again
+_STEP_S: Final = 1_800.0  # for a backtest or a download to end
+_CONFIG_ERROR: Final = "Configuration error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,284 +70,232 @@ def run_demo(options: DemoOptions, console: Console) -> None:
     Raises
     ------
     SourceUnavailable
-        When a program fails, or in `once` mode no trade was opened in five minutes.
+        When a program fails, or something that was waited for does not come.
     ConfigError
         When the project's configs are not where they should be.
     """
     demo = _Demo(options, console)
-    with Processes(demo.folder) as processes:
-        demo.play(processes)
+    with demo.processes:
+        demo.play()
 
 
 class _Demo:
     def __init__(self, options: DemoOptions, console: Console) -> None:
         self._options = options
         self._console = console
-        self._began = time.monotonic()
         self._config = options.root / "config"
         if not (self._config / "base.json").is_file():
             raise ConfigError(f"{self._config}/base.json is missing; run from the project's folder")
-        self.folder = options.root / "user_data" / "demo"
+        self._folder = options.root / "user_data" / "demo"
+        self._lock = _locked(self._folder)
         self._fresh_folder()
-        self._bot_address = BotAddress(
-            _free_port(), "demo", secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-        )
-        self._secrets = {
-            "FREQTRADE__API_SERVER__USERNAME": self._bot_address.username,
-            "FREQTRADE__API_SERVER__PASSWORD": self._bot_address.password,
-            "FREQTRADE__API_SERVER__WS_TOKEN": self._bot_address.ws_token,
-            "FREQTRADE__API_SERVER__JWT_SECRET_KEY": secrets.token_urlsafe(32),
-        }
+        self._clock = SharedClock(self._folder / "clock")
+        self._progress = Progress(console)
+        self.processes = Processes(self._folder, self._clock, self._progress.tick)
+        self._pairs = [f"{base}/USDT:USDT" for base in BASES]
+        own = {"exchange": {"pair_whitelist": self._pairs}, "scalp": story.SECTION}
+        self._write("demo.json", own)
 
-    def play(self, processes: Processes) -> None:
+    def play(self) -> None:
         """Play the whole course."""
-        self._say("Starting the replay market: generated, offline, no keys.")
-        url = self._start_market(processes)
+        self._say(
+            "A generated market on this machine: it proves the machinery, not the edge. "
+            "No keys, no internet, no real money."
+        )
+        close = candle_open(self._clock.now() + _AHEAD) + _CANDLE
+        with self._progress.step("Starting the replay market"):
+            url = self._start_market()
         with httpx.Client(base_url=url, timeout=_READY_S, trust_env=False) as client:
-            stretch = self._choose(Market(client))
-        self._backtest(processes)
-        self._paper_trade(processes, stretch)
+            market = Market(client)
+            stretch = self._choose(market, close)
+            self._backtest()
+            self._paper_trade(market, url, stretch)
 
     # ---- steps ----
 
-    def _start_market(self, processes: Processes) -> str:
-        ready = self.folder / "market.url"
-        processes.start(
+    def _start_market(self) -> str:
+        ready = self._folder / "market.url"
+        self.processes.start(
             "market",
             [
                 program("scalp-layers"), "market", "--port", "0",
-                "--seed", str(self._options.seed),
-                "--ready-file", str(ready), "--write-config", str(self.folder / "replay.json"),
+                "--seed", str(self._options.seed), "--symbols", ",".join(BASES),
+                "--ready-file", str(ready), "--write-config", str(self._folder / "replay.json"),
             ],
         )  # fmt: skip
-        return processes.wait_for_file("market", ready, _READY_S)
+        return self.processes.wait_for_file("market", ready, _READY_S)
 
-    def _choose(self, market: Market) -> Stretch:
-        now = datetime.now(UTC)
-        following = candle_open(now) + _CANDLE
-        is_near = (following - now).total_seconds() <= _NEXT_CLOSE_S
-        close = following if is_near else following - _CANDLE
-        pairs = self._pairs()
-        with self._console.status("Looking for a stretch of the market with an early signal ..."):
-            stretch = find_stretch(
-                market, pairs, close, now + timedelta(seconds=_BACKTEST_S), _SEARCH_DAYS
-            )
+    def _choose(self, market: Market, close: datetime) -> Stretch:
+        with self._progress.step("Looking for a stretch of the market with an early signal"):
+            stretch = find_stretch(market, self._pairs, close, self._clock.now(), _SEARCH_DAYS)
         self._say(
-            f"The market's start was chosen by search: {-stretch.shift_days} days back from the "
-            f"first stretch tried, because there {stretch.pair} gives a signal at the "
-            f"{stretch.close:%H:%M} UTC close. A signal does not come this soon by itself."
+            f"The market's start was chosen by search: {-stretch.shift_days} days back, because "
+            f"there the candles of {stretch.pair} support a long at the {stretch.close:%H:%M} UTC "
+            "close. A signal does not come this soon by itself."
         )
         return stretch
 
-    def _backtest(self, processes: Processes) -> None:
-        # The timeframes need different depths of history: the 15m scores have to settle.
-        self._download(processes, ["15m"], _HISTORY_DAYS)
-        self._download(processes, ["5m", "1m"], _LOWER_HISTORY_DAYS)
-        end = datetime.now(UTC)
+    def _backtest(self) -> None:
+        with self._progress.step("Downloading candles"):
+            # The timeframes need different depths of history: the 15m scores have to settle.
+            self._download(["15m"], HISTORY_DAYS)
+            self._download(["5m", "1m"], LOWER_HISTORY_DAYS)
+        end = self._clock.now()
         first = end - timedelta(days=_BACKTEST_DAYS)
-        self._freqtrade(
-            processes,
-            "backtesting",
-            ["--timerange", f"{first:%Y%m%d}-{end:%Y%m%d}", "--timeframe-detail", "1m",
-             "-c", str(self._config / "backtest.json")],
-            f"Backtesting {_BACKTEST_DAYS} days of {len(self._pairs())} pairs on 1m candles ...",
-        )  # fmt: skip
-        processes.start("report", [program("scalp"), "report", "--userdir", str(self.folder)])
-        processes.wait("report", self._seconds_left())
-        self._console.print(
-            processes.log("report").read_text(encoding="utf-8"), markup=False, highlight=False
-        )
-
-    def _download(self, processes: Processes, timeframes: list[str], days: int) -> None:
-        start = datetime.now(UTC) - timedelta(days=days)
-        self._freqtrade(
-            processes,
-            "download-data",
-            ["--timeframes", *timeframes, "--timerange", f"{start:%Y%m%d}-"],
-            f"Downloading {days} days of {' and '.join(timeframes)} candles ...",
-        )
-
-    def _paper_trade(self, processes: Processes, stretch: Stretch) -> None:
-        overlay = self._write_overlay()
-        processes.start(
-            "bot", self._command("trade", ["-c", str(overlay)], dry_run=True), self._secrets
-        )
-        bot = Bot(self._bot_address)
-        with self._console.status("Starting paper trading: the real Freqtrade, dry-run ..."):
-            self._wait_until_up(processes, bot)
-        self._say(
-            f"Paper trading. API on {self._bot_address.url} (user demo; the password is new "
-            f"at each start). Logs in {self.folder}. Expected: {stretch.pair}."
-        )
-        self._watch(processes, bot)
-
-    def _watch(self, processes: Processes, bot: Bot) -> None:
-        viewer = Viewer(self._console)
-        shown_at: datetime | None = None
-        with bot.listen() as stream:
-            bot.start()
-            while True:
-                processes.check()
-                for message in messages(stream, _MESSAGE_S):
-                    viewer.show(message)
-                    if self._is_done(viewer):
-                        return
-                shown_at = self._show_scores(bot, shown_at)
-                viewer.catch_up(bot.open_trades())
-                if self._is_done(viewer):
-                    return
-                self._check_time()
-
-    def _show_scores(self, bot: Bot, shown_at: datetime | None) -> datetime | None:
-        """Print the scores of a candle once all pairs have it; return the close last shown."""
-        close = candle_open(datetime.now(UTC))
-        if shown_at == close:
-            return shown_at
-        rows = _scores(bot, close - _CANDLE)
-        if not rows:
-            return shown_at
-        self._console.print(_score_table(rows, close))
-        return close
-
-    def _is_done(self, viewer: "Viewer") -> bool:
-        if not (self._options.once and viewer.opened & viewer.signalled):
-            return False
-        pair = min(viewer.opened & viewer.signalled)
-        self._say(f"Done: the signal of {pair} was shown and its paper trade is open.")
-        return True
-
-    def _seconds_left(self) -> float | None:
-        """Return what is left of the time that `once` allows; None without a limit."""
-        left = _ONCE_S - (time.monotonic() - self._began)
-        return max(0.0, left) if self._options.once else None
-
-    def _check_time(self) -> None:
-        if self._seconds_left() == 0.0:
-            raise SourceUnavailable(
-                f"no signal became a paper trade in {_ONCE_S:.0f} s; see {self.folder}/bot.log"
+        text = f"Backtesting {_BACKTEST_DAYS} days of {len(self._pairs)} pairs on 1m candles"
+        with self._progress.step(text):
+            words = ["--timerange", f"{first:%Y%m%d}-{end:%Y%m%d}", "--timeframe-detail", "1m",
+                     "-c", str(self._config / "backtest.json")]  # fmt: skip
+            self._run_host("backtesting", words)
+        with self._progress.step("Reporting"):
+            self.processes.start(
+                "report",
+                [program("scalp"), "report", "--userdir", str(self._folder)],
+                {"COLUMNS": str(self._console.width)},
             )
+            self.processes.wait("report", _STEP_S)
+        self._print(self.processes.log("report").read_text(encoding="utf-8"))
 
-    # ---- the host ----
+    def _paper_trade(self, market: Market, url: str, stretch: Stretch) -> None:
+        pair = stretch.pair
+        # However long the backtest took: the time in which all programs start is the same.
+        self._clock.set_to(stretch.close - _BOOT)
+        story.set_scene(market, pair, stretch.close)
+        sidecar_url = self._start_sidecar(url)
+        with httpx.Client(base_url=sidecar_url, timeout=_ANSWER_S, trust_env=False) as client:
+            sidecar = Sidecar(client)
+            self._await(
+                lambda: sidecar.watches(self._pairs),
+                "Following books and trades",
+                "the sidecar to watch all pairs",
+            )
+        self._clock.jump_to(stretch.close - timedelta(seconds=story.HEARD_S))
+        story.let_whales_move(market, pair)
+        self._say(
+            "The outside world is scripted for this demo: the press is friendly, takers buy "
+            f"{pair}, whales take it from exchanges and bring dollars. The demo's clock was set to "
+            f"{self._clock.now():%H:%M:%S} UTC, shortly before a candle closes."
+        )
+        address = self._start_bot(sidecar_url)
+        bot = Bot(address)
+        self._await(bot.is_up, "Starting the real Freqtrade, dry-run", "the bot's API")
+        self._say(
+            f"Paper trading. API on {address.url} until the demo ends; user {address.username}, "
+            f"password {address.password}. Logs in {self._folder}. Several pairs may give a "
+            f"signal; this demo is about that of {pair}."
+        )
+        # Let loose after the close only, the bot has no trade that could speak against this one.
+        self._await(
+            lambda: self._clock.now() > stretch.close,
+            f"The sidecar listens until the candle closes at {stretch.close:%H:%M} UTC",
+            "the close",
+        )
+        paper = PaperTrading(self._console, self.processes, self._clock, bot, stretch)
+        paper.watch(once=self._options.once)
 
-    def _freqtrade(
-        self, processes: Processes, command: str, arguments: list[str], text: str
-    ) -> None:
-        with self._console.status(text):
-            processes.start(command, self._command(command, arguments))
-            processes.wait(command, self._seconds_left())
-        # The host ends with code 0 when it cannot read its configuration.
-        if _CONFIG_ERROR in (tail := processes.tail(command)):
-            raise SourceUnavailable(f"{command}:\n{tail}")
+    # ---- sidecar and bot ----
 
-    def _command(self, command: str, arguments: list[str], *, dry_run: bool = False) -> list[str]:
-        configs = ["base", "futures", *(["dry-run"] if dry_run else [])]
-        files = [str(self._config / f"{name}.json") for name in configs]
-        files.append(str(self.folder / "replay.json"))
-        return [
-            program("freqtrade"), command, "--userdir", str(self.folder),
-            *(word for file in files for word in ("-c", file)), *arguments,
-        ]  # fmt: skip
+    def _start_sidecar(self, market_url: str) -> str:
+        ready = self._folder / "sidecar.url"
+        configs = self._configs("base", "futures", own=["demo"])
+        self.processes.start(
+            "sidecar",
+            [program("scalp-layers"), "run", *configs,
+             "--data-dir", str(self._folder / "layers"), "--ready-file", str(ready)],
+            {"SCALP_LAYERS_EXCHANGE_URL": market_url, "FREQTRADE__SCALP__SIDECAR__PORT": "0"}
+            | story.KEYS,
+        )  # fmt: skip
+        with self._progress.step("Starting the sidecar: scanner, order flow, chain, sentiment"):
+            return self.processes.wait_for_file("sidecar", ready, _READY_S)
 
-    def _write_overlay(self) -> Path:
-        path = self.folder / "demo.json"
+    def _start_bot(self, sidecar_url: str) -> BotAddress:
+        address = BotAddress(
+            _free_port(), "demo", secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+        )
         overlay: dict[str, Any] = {
             "bot_name": "demo",
             # Started through the API once its messages are listened to, so that none is missed.
             "initial_state": "stopped",
-            "db_url": f"sqlite:///{self.folder / 'trades.sqlite'}",
-            "api_server": {"listen_port": self._bot_address.port},
+            "db_url": f"sqlite:///{self._folder / 'trades.sqlite'}",
+            "api_server": {"listen_port": address.port},
+            "pairlists": [
+                {"method": "RemotePairList", "pairlist_url": f"{sidecar_url}/v1/pairlist"}
+                | {"mode": "whitelist", "number_assets": 40, "refresh_period": 60}
+                | {"keep_pairlist_on_failure": True}
+            ],
+            "scalp": {"sidecar": {"url": sidecar_url}},
         }
-        path.write_text(json.dumps(overlay, indent=2) + "\n", encoding="utf-8")
-        return path
+        self._write("bot-demo.json", overlay)
+        hidden = {
+            "FREQTRADE__API_SERVER__USERNAME": address.username,
+            "FREQTRADE__API_SERVER__PASSWORD": address.password,
+            "FREQTRADE__API_SERVER__WS_TOKEN": address.ws_token,
+            "FREQTRADE__API_SERVER__JWT_SECRET_KEY": secrets.token_urlsafe(32),
+        }
+        words = ["-c", str(self._folder / "bot-demo.json")]
+        self.processes.start("bot", self._command("trade", words, "dry-run"), hidden)
+        return address
 
-    def _wait_until_up(self, processes: Processes, bot: Bot) -> None:
-        deadline = time.monotonic() + _READY_S
-        while not bot.is_up():
-            processes.check()
-            if time.monotonic() > deadline:
-                raise SourceUnavailable(f"the bot did not start:\n{processes.tail('bot')}")
-            time.sleep(_MESSAGE_S / 2)
+    def _await(self, wanted: Callable[[], bool], text: str, what: str) -> None:
+        with self._progress.step(text):
+            self.processes.until(wanted, what, _READY_S)
 
-    def _pairs(self) -> list[str]:
-        futures = json.loads((self._config / "futures.json").read_text(encoding="utf-8"))
-        return list(futures["exchange"]["pair_whitelist"])
+    # ---- the host ----
+
+    def _download(self, timeframes: list[str], days: int) -> None:
+        start = self._clock.now() - timedelta(days=days)
+        self._run_host(
+            "download-data", ["--timeframes", *timeframes, "--timerange", f"{start:%Y%m%d}-"]
+        )
+
+    def _run_host(self, command: str, words: list[str]) -> None:
+        self.processes.start(command, self._command(command, words))
+        self.processes.wait(command, _STEP_S)
+        # The host ends with code 0 when it cannot read its configuration.
+        if _CONFIG_ERROR in (tail := self.processes.tail(command)):
+            raise SourceUnavailable(f"{command}:\n{tail}")
+
+    def _command(self, command: str, words: list[str], *more: str) -> list[str]:
+        configs = self._configs("base", "futures", *more, own=["replay", "demo"])
+        return [program("freqtrade"), command, "--userdir", str(self._folder), *configs, *words]
+
+    def _configs(self, *shipped: str, own: list[str]) -> list[str]:
+        files = [self._config / f"{name}.json" for name in shipped]
+        files += [self._folder / f"{name}.json" for name in own]
+        return [word for file in files for word in ("-c", str(file))]
 
     def _fresh_folder(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        (self.folder / "strategies").mkdir(parents=True)
-        (self.folder / "hyperopts").mkdir()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        (self._folder / "strategies").mkdir(parents=True)
+        (self._folder / "hyperopts").mkdir()
         shim = self._options.root / "user_data" / "strategies" / "ScalpStrategy.py"
-        shutil.copy(shim, self.folder / "strategies")
+        shutil.copy(shim, self._folder / "strategies")
+
+    def _write(self, name: str, config: dict[str, Any]) -> None:
+        text = json.dumps(config, indent=2) + "\n"
+        (self._folder / name).write_text(text, encoding="utf-8")
+
+    # ---- words ----
 
     def _say(self, text: str) -> None:
-        self._console.print(f"[bold]>[/bold] {text}", highlight=False)
+        self._console.print(f"[bold]>[/bold] {escape(text)}", highlight=False)
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False)
 
 
-class Viewer:
-    """Prints the bot's messages and remembers which signals became trades."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self.signalled: set[str] = set()
-        self.opened: set[str] = set()
-
-    def show(self, message: dict[str, Any]) -> None:
-        """Print one message of the stream."""
-        kind, pair = str(message.get("type")), str(message.get("pair"))
-        if kind == "strategy_msg":
-            text = str(message.get("msg", ""))
-            self.signalled |= {word for word in text.splitlines()[0].split() if "/" in word}
-            self._console.print(f"\n{text}\n", markup=False, highlight=False)
-        elif kind in _ORDER_WORDS:
-            self._console.print(_order_line(kind, message), markup=False, highlight=False)
-            if kind == "entry_fill":
-                self.opened.add(pair)
-
-    def catch_up(self, trades: list[dict[str, Any]]) -> None:
-        """Count trades that were opened before the stream was there."""
-        self.opened |= {str(trade["pair"]) for trade in trades if trade.get("amount")}
-
-
-def _order_line(kind: str, message: dict[str, Any]) -> str:
-    is_entry = kind.startswith("entry")
-    rate = message.get("open_rate") if is_entry else message.get("close_rate")
-    reason = message.get("enter_tag") if is_entry else message.get("exit_reason")
-    words = (
-        f"{datetime.now(UTC):%H:%M:%S}",
-        _ORDER_WORDS[kind],
-        message.get("pair"),
-        str(message.get("direction", "")).lower(),
-        f"{message.get('amount')} at {rate or message.get('order_rate')}",
-        reason,
-    )
-    return " | ".join(str(word) for word in words if word)
-
-
-def _scores(bot: Bot, opened: datetime) -> list[dict[str, Any]]:
-    """Return the last analysed row of every pair, best first; nothing while one is older."""
-    rows = []
-    for pair in bot.pairs():
-        row = bot.last_row(pair)
-        if not row or datetime.fromisoformat(str(row["date"])) < opened:
-            return []
-        rows.append({**row, "pair": pair})
-    return sorted(rows, key=lambda row: -float(row["confluence"]))
-
-
-def _score_table(rows: list[dict[str, Any]], close: datetime) -> Table:
-    table = Table(title=f"Scanned pairs at the {close:%H:%M} UTC close", title_justify="left")
-    for name in ("pair", "long", "short", "TA long", "TA short", "coverage", "ATR %", "tier"):
-        table.add_column(name, justify="left" if name == "pair" else "right")
-    for row in rows:
-        values = (row["confluence_long"], row["confluence_short"], row["ta_long"], row["ta_short"])
-        table.add_row(
-            row["pair"],
-            *(f"{float(value):.1f}" for value in values),
-            f"{float(row['coverage']):.2f}",
-            f"{float(row['atr_pct']):.2f}",
-            TIER_NAMES[int(row["tier"])],
-        )
-    return table
+def _locked(folder: Path) -> IO[str]:
+    """Return a lock on a demo's folder, held until it is closed; a second demo would empty it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    file = folder.with_suffix(".lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise ConfigError(
+            f"another demo uses {folder}: end it first, or choose another project with --root"
+        ) from None
+    return file
 
 
 def _free_port() -> int:

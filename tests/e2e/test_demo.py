@@ -1,4 +1,8 @@
-"""`scalp demo` as its user starts it: to its end, and to Ctrl-C."""
+"""`scalp demo` as its user starts it, at hard instants: to its end, to Ctrl-C, to a kill.
+
+Each demo starts on a clock of the test's own, a minute before a candle closes: one in quiet hours,
+when a signal needs more points, one so late in the evening that its signal comes at midnight.
+"""
 
 import contextlib
 import os
@@ -9,32 +13,40 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
+from scalp_strategy.demo.story import SUPPORT
 from tests.support.bot import PROJECT, beside_python, make_user_folder, until
+from tests.support.shifted import SharedClock, on_clock
 
-WITHIN_S = 300.0
-STOP_S = 40.0
+WITHIN_S = 600.0
+STOP_S = 60.0
 TRADE_IS_OPEN = "entry filled"
-IS_TRADING = "Scanned pairs at the"
+QUIET = datetime(2026, 12, 5, 5, 44, tzinfo=UTC)  # a Saturday
+LATE = datetime(2026, 12, 31, 23, 44, tzinfo=UTC)
+CLOSES = {"once": "06:00", "endless": "00:00"}
+WIDTH = 150
 
 
 class Demo:
-    """One running demo on a project folder of its own."""
+    """One running demo on a project folder and a clock of its own."""
 
-    def __init__(self, root: Path, *options: str) -> None:
+    def __init__(self, root: Path, start: datetime, *options: str) -> None:
         shutil.copytree(PROJECT / "config", root / "config")
         make_user_folder(root / "user_data")
         self.root = root
         self._output = root / "output.txt"
+        clock = SharedClock(root / "machine-clock", start)
+        command = [beside_python("scalp"), "demo", "--root", str(root), *options]
         with self._output.open("wb") as output, default_signals():
             self._process = subprocess.Popen(
-                [beside_python("scalp"), "demo", "--root", str(root), *options],
-                stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env={**os.environ, "COLUMNS": "200"}, start_new_session=True,
+                on_clock(clock, command), stdout=output, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL, env={**os.environ, "COLUMNS": str(WIDTH)},
+                start_new_session=True,
             )  # fmt: skip
 
     @property
@@ -53,16 +65,18 @@ class Demo:
 
     def wait_for_market(self) -> None:
         ready = self.root / "user_data" / "demo" / "market.url"
-        until(ready.is_file, "its market is there", STOP_S, self._output)
+        until(ready.is_file, "its market is there", WITHIN_S, self._output)
 
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
     def listening(self) -> list[int]:
-        """The ports of its market and its bot on which somebody still listens."""
-        market = (self.root / "user_data" / "demo" / "market.url").read_text().strip()
-        (api,) = re.findall(r"API on (http://127\.0\.0\.1:\d+)", self.output)
-        ports = [int(re.findall(r":(\d+)", url)[0]) for url in (market, api)]
+        """The ports of its market, its sidecar and its bot on which somebody still listens."""
+        folder = self.root / "user_data" / "demo"
+        urls = [(folder / f"{name}.url").read_text().strip() for name in ("market", "sidecar")]
+        urls += re.findall(r"API on (http://127\.0\.0\.1:\d+)", self.output)
+        assert len(urls) == 3
+        ports = [int(re.findall(r":(\d+)", url)[0]) for url in urls]
         return [port for port in ports if is_open(port)]
 
     def survivors(self) -> list[list[str]]:
@@ -112,8 +126,8 @@ class Ended:
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ended]]:
     """Both demos, side by side: each waits a good part of its time."""
-    once = Demo(tmp_path_factory.mktemp("once"), "--once")
-    endless = Demo(tmp_path_factory.mktemp("endless"), "--seed", "11")
+    once = Demo(tmp_path_factory.mktemp("once"), QUIET, "--once")
+    endless = Demo(tmp_path_factory.mktemp("endless"), LATE, "--seed", "11")
     try:
         yield {"once": finished(once), "endless": interrupted(endless)}
     finally:
@@ -122,13 +136,13 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ended]
 
 
 def finished(demo: Demo) -> Ended:
-    demo.wait_for("Starting the replay market")
+    demo.wait_for_market()
     running = demo.survivors()
     return seen(demo, demo.wait(WITHIN_S), running)
 
 
 def interrupted(demo: Demo) -> Ended:
-    demo.wait_for(IS_TRADING)
+    demo.wait_for("| next close ")
     running = demo.survivors()
     demo.send(signal.SIGINT)
     return seen(demo, demo.wait(STOP_S), running)
@@ -143,6 +157,13 @@ def position(text: str, output: str) -> int:
     return output.index(text)
 
 
+def shown_signal(output: str) -> tuple[str, str]:
+    """Return the pair that the search announced, and the message of its signal."""
+    (pair,) = re.findall(r"the candles of (\S+) support a long", output)
+    after = output[position(f"🟢 LONG — {pair} ", output) :]
+    return pair, after[: after.index("Settings:")]
+
+
 def test_it_ends_by_itself(demos: dict[str, Ended]) -> None:
     assert demos["once"].status == 0, demos["once"].output
     assert "Done: the signal of" in demos["once"].output
@@ -155,22 +176,65 @@ def test_it_reports_its_verdict_before_it_trades(demos: dict[str, Ended]) -> Non
     assert verdict.start() < position("Paper trading.", output)
 
 
-def test_it_admits_that_the_start_was_searched(demos: dict[str, Ended]) -> None:
-    for demo in demos.values():
-        said = position("The market's start was chosen by search", demo.output)
-        assert said < position("Paper trading.", demo.output)
-        assert "A signal does not come this soon by itself." in demo.output
+@pytest.mark.parametrize("name", ["once", "endless"])
+def test_it_admits_what_is_made_up(demos: dict[str, Ended], name: str) -> None:
+    output = " ".join(demos[name].output.split())
+    for text in (
+        "it proves the machinery, not the edge",
+        "The market's start was chosen by search",
+        "The outside world is scripted for this demo",
+        "The demo's clock was set to",
+    ):
+        assert position(text, output) < position("Paper trading.", output)
+    assert "A signal does not come this soon by itself." in output
 
 
-def test_it_shows_the_signal_and_its_trade(demos: dict[str, Ended]) -> None:
+@pytest.mark.parametrize("name", ["once", "endless"])
+def test_its_signal_rests_on_all_five_layers(demos: dict[str, Ended], name: str) -> None:
+    pair, message = shown_signal(demos[name].output)
+    token = pair.partition("/")[0]
+    breakdown = message[message.index("📡 DATA BREAKDOWN") : message.index("🌐")]
+    assert "no data" not in breakdown
+    assert "nothing notable" not in breakdown
+    layers = ("├─ TA", "├─ Order Flow", "├─ On-Chain", "├─ Sentiment", "└─ Backtest")
+    scores = [int(re.findall(rf"{layer}: (\d+)/100", breakdown)[0]) for layer in layers]
+    assert min(scores[:4]) > 50, breakdown
+    # At least as much as the search has counted on.
+    for layer, score in zip(("orderflow", "onchain"), scores[1:3], strict=True):
+        strength = SUPPORT[f"{layer}_long"] - 50
+        assert score >= 50 + SUPPORT[f"{layer}_reliability"] * strength
+    for reason in ("Aggressive buying", f"withdrawals of {token} worth", "Tone of the news"):
+        assert reason in breakdown
+    assert re.search(r"Historical win rate: about \d+% from \d+ cases", breakdown)
+
+
+@pytest.mark.parametrize("name", ["once", "endless"])
+def test_it_shows_the_signal_and_its_trade(demos: dict[str, Ended], name: str) -> None:
+    output = demos[name].output
+    pair, message = shown_signal(output)
+    for line in ("💰 TRADE SETUP", "├─ Stop Loss: $", "└─ TP3: $"):
+        assert line in message
+    assert pair in re.findall(rf"{TRADE_IS_OPEN} \| (\S+) \|", output)
+    assert f"Scanned pairs at the {CLOSES[name]} UTC close" in output
+    assert re.search(rf"open: {pair} long [+-]\d.*\| next close \d\d:15 UTC in 1\d:\d\d", output)
+
+
+def test_it_says_which_signal_it_has_shown(demos: dict[str, Ended]) -> None:
     output = demos["once"].output
-    signals = re.findall(r"^(?:🟢 LONG|🔴 SHORT) — (\S+) ", output, re.MULTILINE)
-    filled = re.findall(rf"{TRADE_IS_OPEN} \| (\S+) \|", output)
-    (done,) = re.findall(r"Done: the signal of (\S+) was shown", output)
-    assert done in signals
-    assert done in filled
-    for line in ("💰 TRADE SETUP", "├─ Stop Loss: $", "└─ TP3: $", "📡 DATA BREAKDOWN"):
-        assert line in output
+    assert f"Done: the signal of {shown_signal(output)[0]} was shown" in output
+
+
+def test_its_user_can_open_the_api_that_it_names(demos: dict[str, Ended]) -> None:
+    words = re.compile(r"API on \S+ until the demo ends; user demo, password \S{16,}\.")
+    said = [words.findall(" ".join(demo.output.split())) for demo in demos.values()]
+    assert [len(each) for each in said] == [1, 1]
+    assert said[0] != said[1]
+
+
+def test_its_report_is_as_wide_as_the_terminal(demos: dict[str, Ended]) -> None:
+    lines = demos["once"].output.splitlines()
+    assert max(len(line) for line in lines if line.startswith("┃")) > 100
+    assert max(map(len, lines)) <= WIDTH
 
 
 def test_control_c_stops_it(demos: dict[str, Ended]) -> None:
@@ -187,21 +251,35 @@ def test_nothing_survives_it(demos: dict[str, Ended], name: str) -> None:
     assert demos[name].listening == []
 
 
-def test_two_demos_do_not_disturb_each_other(demos: dict[str, Ended]) -> None:
-    urls = {re.findall(r"API on (\S+)", demo.output)[0] for demo in demos.values()}
-    assert len(urls) == 2
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_survives_a_closed_terminal_or_a_kill(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    demo = Demo(tmp_path / "project")
+    demo = Demo(tmp_path / "project", QUIET)
     try:
         demo.wait_for_market()
         assert len(demo.survivors()) >= 2, "its market is not to be seen"
         demo.send(number)
         demo.wait(STOP_S)
+        if number == signal.SIGKILL:
+            # It could stop nobody: its programs notice and end by themselves.
+            until(lambda: not demo.survivors(), "its programs end", STOP_S)
         assert demo.survivors() == []
+    finally:
+        demo.close()
+
+
+def test_a_second_demo_leaves_the_first_its_folder(tmp_path: Path) -> None:
+    demo = Demo(tmp_path / "project", QUIET)
+    try:
+        demo.wait_for_market()
+        second = subprocess.run(
+            [beside_python("scalp"), "demo", "--root", str(demo.root)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert second.returncode == 1
+        assert "another demo uses" in second.stderr
+        demo.send(signal.SIGINT)
+        assert demo.wait(STOP_S) == 0, demo.output
     finally:
         demo.close()

@@ -16,7 +16,7 @@ import numpy as np
 from external_layers.replay.answer import Answer
 from external_layers.replay.outside.asked import Asked, Refused, demand, unknown
 from external_layers.replay.outside.scene import DAY_MS, HOUR_MS, Scene
-from external_layers.replay.outside.script import FearGreedFact
+from external_layers.replay.outside.script import FearGreedFact, ToneFact
 from external_layers.replay.outside.walks import noise, wander, wander_at
 
 _NEUTRAL: Final = 50
@@ -113,6 +113,9 @@ class Crowd:
         )
 
     def _tone(self, step: int) -> float:
+        told = self._scene.script.last(ToneFact, self._scene.now_ms)
+        if told is not None:
+            return told.value
         if self._scene.script.is_calm:
             return _CALM_TONE
         at_ms = step * _STEP_MS

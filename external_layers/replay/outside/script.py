@@ -10,6 +10,7 @@ A body names its ``kind``. A fact holds from now on until a later one or a reset
 - ``{"kind": "whale", "token": "BTC", "usd": 5e6, "direction": "withdrawal"}``: a transfer now,
   between a listed wallet of `exchange` (none named: any) and an unknown one.
 - ``{"kind": "story", "title": "..."}``: a headline now, in the feed of `publisher` and on Reddit.
+- ``{"kind": "tone", "value": 6.0}``: GDELT's tone of the day that is told and of the days to come.
 
 A state lasts until a reset:
 
@@ -89,6 +90,13 @@ class StoryFact(Group):
     publisher: Publisher = setting("coindesk", "Whose feed brings it.")
 
 
+class ToneFact(Group):
+    """The mean tone of the world's press."""
+
+    kind: Literal["tone"]
+    value: float = setting(..., "In practice -10 = very bad, 10 = very good.", ge=-100, le=100)
+
+
 class Calm(Group):
     """A world in which nothing happens."""
 
@@ -108,7 +116,14 @@ class GarbageRule(Group):
 
 
 Fact: TypeAlias = (
-    FearGreedFact | DominanceFact | TotalCapFact | Sp500Move | DollarMove | WhaleFact | StoryFact
+    FearGreedFact
+    | DominanceFact
+    | TotalCapFact
+    | Sp500Move
+    | DollarMove
+    | WhaleFact
+    | StoryFact
+    | ToneFact
 )
 Order: TypeAlias = Annotated[Fact | Calm | GarbageRule, Field(discriminator="kind")]
 _ORDERS: Final[TypeAdapter[Fact | Calm | GarbageRule]] = TypeAdapter(Order)

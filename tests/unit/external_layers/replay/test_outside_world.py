@@ -347,6 +347,7 @@ def test_what_is_set_is_shown_and_taken_back(exchange: ReplayExchange) -> None:
         {"kind": "whale", "token": "BTC", "usd": 1e6, "direction": "sideways"},
         {"kind": "whale", "token": "BTC", "usd": 1e6, "direction": "deposit", "exchange": "Nope"},
         {"kind": "story", "title": ""},
+        {"kind": "tone", "value": 101},
         {"kind": "garbage", "path": "(", "how": "html"},
         {"kind": "garbage", "how": "odd"},
         {"kind": "calm", "off": True},
@@ -398,6 +399,18 @@ def test_a_calm_world_is_flat(exchange: ReplayExchange) -> None:
     assert {polarity(post["data"]["title"]) for post in posts} == {0.0}
     say(exchange, kind="calm", on=False)
     assert question(exchange, "whale_alert").body["transactions"]
+
+
+def test_the_tone_that_is_set_is_told_at_once_and_beats_a_calm_world(
+    exchange: ReplayExchange,
+) -> None:
+    say(exchange, kind="calm")
+    say(exchange, kind="tone", value=4.5)
+    tones = question(exchange, "gdelt").body["timeline"][0]["data"]
+    assert {row["value"] for row in tones} == {4.5}
+    exchange.control("reset", {})
+    tones = question(exchange, "gdelt").body["timeline"][0]["data"]
+    assert len({row["value"] for row in tones}) > 1
 
 
 @pytest.mark.parametrize(
