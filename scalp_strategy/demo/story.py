@@ -28,11 +28,11 @@ SECTION: Final[dict[str, Any]] = {
 KEYS: Final = {"WHALE_ALERT_API_KEY": "any-key-opens-the-replayed-service"}
 # What the script gives a long at least; the search counts on it, in the layers' own columns.
 SUPPORT: Final = {
-    "orderflow_long": 66.0,
-    "orderflow_short": 34.0,
+    "orderflow_long": 62.0,
+    "orderflow_short": 38.0,
     "orderflow_reliability": 0.8,
-    "onchain_long": 76.0,
-    "onchain_short": 24.0,
+    "onchain_long": 64.0,
+    "onchain_short": 36.0,
     "onchain_reliability": 0.8,
 }
 _TONE: Final = 6.0
