@@ -17,11 +17,11 @@ from aiohttp import ClientSession
 from external_layers.binance.pacing import Backoff, Timing
 from external_layers.bot_words import return_words, silence_words
 from external_layers.chat import Chat, ChatPause
-from external_layers.files import replace_file
 from external_layers.outside import Tell
 from external_layers.run_config import RunConfig
 from external_layers.store.event import Event
 from scalp_strategy.errors import ScalpError, SourceRejected, StoreError
+from scalp_strategy.files import replace_file
 from scalp_strategy.settings import Settings
 
 logger = logging.getLogger(__name__)

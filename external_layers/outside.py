@@ -13,7 +13,6 @@ from aiohttp import ClientSession
 
 from external_layers.binance.pacing import Timing
 from external_layers.candles import CandleShelf
-from external_layers.files import replace_file
 from external_layers.market_watch import MarketWatch
 from external_layers.onchain.words import money
 from external_layers.run_config import RunConfig
@@ -29,6 +28,7 @@ from external_layers.store.event import Event, Fact
 from external_layers.tokens import token_of
 from scalp_strategy.contract import Component
 from scalp_strategy.errors import PayloadError, StoreError
+from scalp_strategy.files import replace_file
 from scalp_strategy.settings import Settings
 
 logger = logging.getLogger(__name__)

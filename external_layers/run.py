@@ -13,12 +13,12 @@ import uvicorn
 from aiohttp import ClientSession, DummyCookieJar
 
 from external_layers.api import make_app
-from external_layers.files import replace_file
 from external_layers.health import Report
 from external_layers.metrics import metrics_registry
 from external_layers.run_config import RunConfig
 from external_layers.service import Sidecar
 from scalp_strategy.errors import ConfigError, StoreError
+from scalp_strategy.files import replace_file
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,6 @@ from external_layers.binance.rest import BinanceRest
 from external_layers.binance.streams import StreamManager
 from external_layers.bot_watch import bot_watch
 from external_layers.demand import Demand, chosen_pairs
-from external_layers.files import replace_file
 from external_layers.loops import Loops
 from external_layers.market_watch import MarketWatch
 from external_layers.memory import remember
@@ -45,6 +44,7 @@ from external_layers.upkeep import Upkeep
 from scalp_strategy.contract import MARKET_WIDE
 from scalp_strategy.contract.archive import day_of
 from scalp_strategy.errors import PayloadError, StoreError
+from scalp_strategy.files import replace_file
 
 logger = logging.getLogger(__name__)
 

@@ -35,6 +35,11 @@ def journal_path(config: dict[str, Any]) -> Path:
     return _file(config, "journal", "sqlite")
 
 
+def lock_path(config: dict[str, Any]) -> Path:
+    """Return the file that one running bot of this name holds."""
+    return _file(config, "bot", "lock")
+
+
 def words_path(config: dict[str, Any]) -> Path:
     """Return where a bot keeps what the sidecar said last."""
     return _file(config, "layers", "json")

@@ -125,9 +125,12 @@ class Engine:
             for trade in trades:
                 self.ask_exits(trade, "its plan", partial(_make_plan, trade), None)
             pairs = [*pairs, *(trade.pair for trade in trades)]
-            self._read_layers(now, pairs)
+            self.apart.run(
+                "step layers", "it", partial(self._read_layers, now, pairs), lambda: None
+            )
             if self._past is not None:
-                self._past.begin(now, pairs)
+                past = partial(self._past.begin, now, pairs)
+                self.apart.run("step base rates", "it", past, lambda: None)
             self.live.begin(now)
 
     def tell(self, now: datetime, send: Callable[[str], None]) -> None:
@@ -195,6 +198,8 @@ class Engine:
         """
         if self._past is not None:
             return {pair: self._past.columns(pair, frame) for pair, frame in frames.items()}
+        if self._strategy.dp.runmode == RunMode.UTIL_NO_EXCHANGE:
+            return base_rates(frames, settings)  # the host's analyses compare lengths of history
         first = {pair: one["date"].iloc[0] for pair, one in frames.items() if len(one)}
         before = past_occurrences(first, settings, downloaded_candles(self._strategy.config))
         cold = sorted(first.keys() - before.keys())

@@ -8,6 +8,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
@@ -19,12 +21,13 @@ from scalp_strategy.account import Account, AccountState, ResumeResult
 from scalp_strategy.admin import AdminQueue
 from scalp_strategy.apart import Apart
 from scalp_strategy.board import Board, Message, Revision, replay_of
-from scalp_strategy.bot_files import bot_name, journal_path, spool_path, state_path
+from scalp_strategy.bot_files import bot_name, journal_path, lock_path, spool_path, state_path
 from scalp_strategy.contract import Side
 from scalp_strategy.decision import DecisionDesk, FollowedSignal
 from scalp_strategy.errors import StoreError
 from scalp_strategy.events import EventDesk, event_desk
 from scalp_strategy.exits import ExitDesk, candle_open
+from scalp_strategy.files import FileLock
 from scalp_strategy.journal.address import journal_url
 from scalp_strategy.journal.instants import epoch_ms
 from scalp_strategy.journal.keeper import Keeper
@@ -38,7 +41,7 @@ from scalp_strategy.journal.records import (
 )
 from scalp_strategy.journal.spool import Spool
 from scalp_strategy.journal.store import Journal
-from scalp_strategy.journal.told import message_record
+from scalp_strategy.journal.told import QUEUED, expired_record, message_record
 from scalp_strategy.journal.views import DayView, SignalRow
 from scalp_strategy.notice import Notice
 from scalp_strategy.outcomes.candles import ExchangeCandles, MemoryCandles
@@ -58,6 +61,12 @@ _DRAWDOWN: Final = "daily_drawdown"
 _BY_FILE: Final = "the command line"
 _HOST: Final = "host"  # as a message's channel: webhook, Discord, console
 _OWN_TEXTS: Final = 500
+_ONE_BOT: Final = (
+    "two bots need two names: give this one another bot_name in its config, or end that process"
+)
+
+
+_LOCKS: Final[dict[Path, FileLock]] = {}  # held by this process
 
 
 class Courier(Protocol):
@@ -114,6 +123,7 @@ class Live:
         config = strategy.config
         self._strategy, self._settings = strategy, settings
         self.bot = bot_name(config)
+        self._lock = _own_lock(lock_path(config))
         self.file = FileStore(state_path(config))
         journal = Journal(
             journal_url(environment, journal_path(config)), settings.journal.database_timeout_s
@@ -130,7 +140,6 @@ class Live:
         self._counted: SimpleQueue[DayView] = SimpleQueue()
         self._recorded: set[str] = set()
         self._to_count: set[date] = set()
-        self._failing: set[str] = set()
         self._said: list[Notice] = []
         self._revised: list[Revision] = []
 
@@ -139,6 +148,8 @@ class Live:
     def open(self, rooms: Rooms, now: datetime) -> None:
         """Take over what was before a restart, as far as the journal can be read."""
         self._rooms = rooms
+        if (chat := getattr(self._strategy, "telegram_bot", None)) is not None:
+            chat.keep_with(self.keeper.record)
         self._tracker = TradeTracker(
             rooms.exits,
             rooms.desk.mark_price,
@@ -183,6 +194,8 @@ class Live:
             self._events.restore(messages)
         if self.courier is not None:
             self.courier.restore(messages)
+        else:
+            self._give_up_waiting(messages)
         first = now - timedelta(days=self._settings.journal.resolve_days)
         ended = self.reader.closed_positions(first, now + timedelta(days=1))
         self._tracker.begin([*self.reader.open_positions(), *ended])
@@ -192,6 +205,12 @@ class Live:
         self._revised += self.board.traded(trade_of(one) for one in ended)
         replays = (replay_of(one) for one in signals)
         self._revised += self.board.replayed(one for one in replays if one is not None)
+
+    def _give_up_waiting(self, messages: Iterable[MessageRecord]) -> None:
+        """Record that nobody brings what waits for a chat: there is none any more."""
+        for one in messages:
+            if one.status == QUEUED:
+                self.keeper.record(expired_record(one))
 
     def _restore_signals(self, signals: Iterable[SignalRow], now: datetime) -> None:
         close = candle_open(now)
@@ -220,14 +239,27 @@ class Live:
     # ---- every loop ----
 
     def begin(self, now: datetime) -> None:
-        """Begin a loop: serve the admin, look at the trades, write what waits."""
+        """Begin a loop: serve the admin, look at the trades, write what waits; each by itself."""
+        steps: dict[str, Callable[[datetime], None]] = {
+            "admin requests": self._serve,
+            "requests by file": self._serve_file,
+            "account": self._mark,
+            "trades": self._look_at_trades,
+            "days": self._end_days,
+            "journal": self._write,
+        }
+        for name, do in steps.items():
+            self._rooms.apart.run(f"step {name}", "it", partial(do, now), lambda: None)
+
+    def _serve(self, now: datetime) -> None:
         self.requests.serve(lambda request, by: self._do(request, by, now))
+
+    def _serve_file(self, now: datetime) -> None:
         request = self.file.take_request()
         if request is not None:
             logger.warning("%s: %s", _BY_FILE, self._do(request, _BY_FILE, now))
-        self._safely(self._mark, now)
-        self._safely(self._look_at_trades, now)
-        self._safely(self._end_days, now)
+
+    def _write(self, _now: datetime) -> None:
         self.keeper.pump()
 
     def _mark(self, now: datetime) -> None:
@@ -240,17 +272,6 @@ class Live:
         self.trades = self._tracker.look(now)
         self._revised += self.board.traded(self.trades)
         self._revised += self.board.replayed(_taken_from(self._replays))
-
-    def _safely(self, do: Callable[[datetime], None], now: datetime) -> None:
-        """Do something that may fail; logged once until it works again."""
-        try:
-            do(now)
-        except Exception:
-            if do.__name__ not in self._failing:
-                logger.exception("The journal or a message may miss something; trading goes on.")
-            self._failing.add(do.__name__)
-        else:
-            self._failing.discard(do.__name__)
 
     def decided(self, decisions: Iterable[Decision], message: Message, now: datetime) -> None:
         """Tell of a candle's decisions."""
@@ -282,6 +303,7 @@ class Live:
             self._said += self._events.notices(now)
             self._said += self.board.health("sidecar", self._events.problem, now)
         self._said += self.board.health("journal", self.keeper.problem, now)
+        self._said += self.board.health("account", self._rooms.account.store_problem, now)
         for name, problem in self._rooms.apart.problems().items():
             self._said += self.board.health(name, problem, now)
         courier = self.courier
@@ -317,6 +339,7 @@ class Live:
             self.keeper.pump()
         if not self.keeper.wait(limit_s):
             logger.warning("The journal is not written yet; the next start goes on.")
+        self._lock.release()
 
     # ---- admin ----
 
@@ -330,7 +353,17 @@ class Live:
         else:
             said = self._resume(before, by, now, is_confirmed=request == "resume confirmed")
         self.account_changed(before, now, by)
-        return said
+        return said + self._unless_kept()
+
+    def _unless_kept(self) -> str:
+        """Say what a change of the account is worth that the disk did not take."""
+        problem = self._rooms.account.store_problem
+        if problem is None:
+            return ""
+        return (
+            f" But this could not be kept, so it ends with a restart: {problem}. "
+            "No entry is made until it can."
+        )
 
     def _resume(self, before: AccountState, by: str, now: datetime, *, is_confirmed: bool) -> str:
         result = self._rooms.account.resume(now, is_confirmed=is_confirmed)
@@ -384,6 +417,14 @@ class Live:
         for day in sorted(self._to_count):
             self._counted.put(self.reader.make_day(day))
             self._to_count.discard(day)
+
+
+def _own_lock(path: Path) -> FileLock:
+    """Take a bot's lock, over from an earlier bot of this process: the host builds anew."""
+    if (earlier := _LOCKS.pop(path, None)) is not None:
+        earlier.release()
+    _LOCKS[path] = FileLock(path, _ONE_BOT)
+    return _LOCKS[path]
 
 
 def _told(notice: Notice, bot: str, now: datetime) -> MessageRecord:

@@ -1,6 +1,6 @@
 """A signal's life before it is a trade: candidate, verdicts of the breakers, decision."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from math import nan
@@ -60,7 +60,8 @@ class Candidate:
     macro: str | None = None
     regime: str | None = None
     threshold_shift: float = 0.0
-    confluence: float = nan
+    # Not compared: live and in a backtest the last digits may differ.
+    confluence: float = field(default=nan, compare=False)
 
     @property
     def key(self) -> SignalKey:

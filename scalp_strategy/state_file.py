@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from scalp_strategy.errors import ConfigError, StoreError
-from scalp_strategy.files import replace_file
+from scalp_strategy.files import replace_file, set_aside
 
 AdminRequest = Literal["pause", "resume", "resume confirmed"]
 ADMIN_REQUESTS: Final[tuple[AdminRequest, ...]] = get_args(AdminRequest)
@@ -69,11 +69,17 @@ class FileStore:
             raise StoreError(f"{self._request}: {error}") from error
 
     def take_request(self) -> AdminRequest | None:
-        """Return the admin's request, None when there is none; each is taken once."""
+        """Return the admin's request, None when there is none; each is taken once.
+
+        One that cannot be read is set aside, and logged.
+        """
         try:
             text = self._request.read_text(encoding="utf-8").strip()
             self._request.unlink()
         except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            set_aside(self._request, error)
             return None
         return next((known for known in ADMIN_REQUESTS if known == text), None)
 

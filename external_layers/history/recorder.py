@@ -15,7 +15,6 @@ from typing import IO, Any, Final, Self
 
 import orjson
 
-from external_layers.files import replace_file
 from external_layers.history.raw import (
     GZIP_BITS,
     MANIFEST,
@@ -25,6 +24,7 @@ from external_layers.history.raw import (
     line_of,
 )
 from scalp_strategy.errors import StoreError
+from scalp_strategy.files import replace_file
 from scalp_strategy.setting_groups.history import RecorderSettings
 
 _MB: Final = 1_000_000

@@ -11,8 +11,8 @@ from typing import Final, Protocol
 
 import httpx
 
-from external_layers.files import replace_file
 from scalp_strategy.errors import ConfigError, PayloadError, SourceRejected, SourceUnavailable
+from scalp_strategy.files import replace_file
 from scalp_strategy.setting_groups.history import BackfillSettings
 
 OFFICIAL_URL: Final = "https://data.binance.vision"

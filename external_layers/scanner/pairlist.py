@@ -6,9 +6,10 @@ from typing import Final
 
 import msgspec
 
-from external_layers.files import replace_file
 from scalp_strategy.errors import PayloadError, StoreError
+from scalp_strategy.files import replace_file
 
+_READABLE: Final = 0o644  # the bot may run as another user
 FILE_NAME: Final = "pairlist.json"
 
 
@@ -86,7 +87,7 @@ class PairlistFile:
         pairs = list(active)
         if not pairs:
             return
-        replace_file(self.path, pairlist_body(pairs, refresh_period_s))
+        replace_file(self.path, pairlist_body(pairs, refresh_period_s), _READABLE)
 
     def load(self) -> list[str]:
         """Return the last known list; empty when there is none yet.

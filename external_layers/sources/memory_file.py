@@ -11,8 +11,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from external_layers.files import replace_file
 from scalp_strategy.errors import StoreError
+from scalp_strategy.files import replace_file
 
 logger = logging.getLogger(__name__)
 

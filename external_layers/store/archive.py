@@ -32,7 +32,6 @@ from external_layers.store.archive_table import (
     times_ms,
 )
 from external_layers.store.archive_upkeep import Merger, clean, remove_file, remove_folder
-from external_layers.store.lock import FileLock
 from scalp_strategy.contract.archive import (
     day_of,
     day_path,
@@ -42,6 +41,7 @@ from scalp_strategy.contract.archive import (
 )
 from scalp_strategy.contract.component import Component
 from scalp_strategy.errors import ContractViolation, StoreError
+from scalp_strategy.files import FileLock
 from scalp_strategy.setting_groups.store import ArchiveSettings
 
 _LOCK: Final = ".lock"

@@ -20,8 +20,8 @@ from external_layers.store.append_file import AppendFile
 from external_layers.store.archive_files import fsync_folder
 from external_layers.store.archive_table import valid_text
 from external_layers.store.event import Event, Fact, from_line, to_line
-from external_layers.store.lock import FileLock
 from scalp_strategy.errors import PayloadError, StoreError
+from scalp_strategy.files import FileLock
 from scalp_strategy.setting_groups.store import EventSettings
 
 _DIGITS: Final = 20

@@ -189,6 +189,8 @@ class DecisionDesk:
         self._mark(now)
         if self.account.state.is_paused:
             return f"all signals paused: {self.account.state.pause_reason}"
+        if self.account.store_problem is not None:
+            return f"the account's state cannot be kept: {self.account.store_problem}"
         if has_drifted(decision.plan, rate, self.settings.risk):
             drift = entry_drift_r(decision.plan, rate)
             limit = self.settings.risk.max_entry_drift_r
@@ -396,6 +398,8 @@ class DecisionDesk:
             refusals.append("the signal was traded before a restart")
         if isinstance(size, Rejection):
             refusals.append(size.reason)
+        if self.account.store_problem is not None:
+            refusals.append(f"the account's state cannot be kept: {self.account.store_problem}")
         unvetoed = Status.REJECTED if refusals else Status.APPROVED
         return Decision(
             candidate=candidate,

@@ -2,11 +2,14 @@
 
 from typing import Final
 
+import msgspec
+
 from scalp_strategy.journal.instants import epoch_ms
 from scalp_strategy.journal.records import MessageRecord
 from scalp_strategy.notice import Notice
 
 QUEUED: Final = "queued"  # a message's status
+EXPIRED: Final = "expired"
 
 
 def message_record(notice: Notice, bot: str, channel: str, chat_id: str = "") -> MessageRecord:
@@ -27,3 +30,8 @@ def message_record(notice: Notice, bot: str, channel: str, chat_id: str = "") ->
         side=signal.side if signal else "",
         close_ms=epoch_ms(signal.close_time) if signal else 0,
     )
+
+
+def expired_record(waiting: MessageRecord) -> MessageRecord:
+    """Return the record of a message that waited and is not brought any more."""
+    return msgspec.structs.replace(waiting, status=EXPIRED, revision=waiting.revision + 1)

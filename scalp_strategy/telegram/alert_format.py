@@ -26,6 +26,10 @@ _FAILURES: Final = {
         "JOURNAL NOT WRITTEN",
         "Trading goes on; records wait on disk and are written later",
     ),
+    "account": (
+        "ACCOUNT STATE NOT KEPT",
+        "No entry is made until it is kept; open trades go on",
+    ),
     "sidecar": (
         "SIDECAR SILENT",
         "What it told last fades to unknown; scores fall, open trades are kept as planned",
@@ -39,6 +43,7 @@ _FAILURES_OF: Final = {
 _MOST_NAMED: Final = 10
 _RECOVERIES: Final = {
     "journal": "The journal is written again",
+    "account": "The account's state is kept again",
     "sidecar": "The sidecar answers again",
 }
 

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import logging
 import os
+import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -82,6 +84,9 @@ class Telegram(_Host):
         self._gate = Gate(config["telegram"], settings.admin_ids)
         facts = Facts(strategy, lambda: str(host.state))
         self._handlers = Handlers(facts, self, settings.answer_timeout_s)
+        self._keeping = threading.Lock()
+        self._early: list[MessageRecord] = []
+        self._keep_record: Callable[[MessageRecord], None] | None = None
         self.courier = Courier(settings, bot_name(config), self._keep)
         self._second_request: HTTPXRequest | None = None
         self._ends = asyncio.Event()
@@ -249,11 +254,19 @@ class Telegram(_Host):
         button = InlineKeyboardButton(label, callback_data=data)
         await self._send_msg(html, parse_mode=ParseMode.HTML, keyboard=[[button]])
 
+    def keep_with(self, keep: Callable[[MessageRecord], None]) -> None:
+        """Say who takes the records from now on; those made before there was anybody come first."""
+        with self._keeping:
+            for record in self._early:
+                keep(record)
+            self._early.clear()
+            self._keep_record = keep
+
     def _keep(self, record: MessageRecord) -> None:
-        engine = self._strategy.engine
-        keeper = engine.keeper if engine is not None else None
-        if keeper is not None:
-            keeper.record(record)
+        # The chat may bring a message before the engine has its journal.
+        with self._keeping:
+            keep = self._keep_record or self._early.append
+            keep(record)
 
     # ---- who may ----
 

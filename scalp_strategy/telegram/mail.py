@@ -15,7 +15,6 @@ from scalp_strategy.notice import Notice
 from scalp_strategy.telegram.split import parts_of, sendable, without_markup
 
 SENT: Final = "sent"
-EXPIRED: Final = "expired"
 FAILED: Final = "failed"
 UNKNOWN: Final = ""  # what a part shows whose edit was not answered
 

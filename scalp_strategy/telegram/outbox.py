@@ -10,7 +10,8 @@ from typing import Final
 
 from scalp_strategy.journal.instants import epoch_ms
 from scalp_strategy.journal.records import MessageRecord
-from scalp_strategy.telegram.mail import EXPIRED, FAILED, SENT, UNKNOWN, HostMail, Mail
+from scalp_strategy.journal.told import EXPIRED
+from scalp_strategy.telegram.mail import FAILED, SENT, UNKNOWN, HostMail, Mail
 from scalp_strategy.telegram.split import sendable
 
 logger = logging.getLogger(__name__)

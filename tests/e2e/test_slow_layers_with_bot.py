@@ -423,8 +423,12 @@ def named_well(sidecar: RunningSidecar) -> dict[str, Any]:
 
 
 def coverage(given: list[list[Any]], pair: str, close: datetime, settings: Settings) -> float:
-    """Return the share of the whole evidence that the slow layers know of a pair."""
-    components = [from_wire(row) for row in given if row[2] in (pair, "*")]
+    """Return the share of the whole evidence that the slow layers know by what the dead one feeds.
+
+    What the others have told by then depends on when each was asked.
+    """
+    rows = [row for row in given if row[2] in (pair, "*") and row[1] == DEAD]
+    components = [from_wire(row) for row in rows]
     total = 0.0
     for rules in rules_of(settings):
         if rules.layer in SLOW:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from external_layers.files import replace_file
 from scalp_strategy.errors import StoreError
+from scalp_strategy.files import replace_file
 
 
 def test_a_file_is_made_with_its_folder_and_replaced(tmp_path: Path) -> None:
@@ -14,6 +14,8 @@ def test_a_file_is_made_with_its_folder_and_replaced(tmp_path: Path) -> None:
     for body in (b"first", b"second"):
         replace_file(path, body)
         assert path.read_bytes() == body
+    assert path.stat().st_mode & 0o777 == 0o600
+    replace_file(path, b"third", 0o644)
     assert path.stat().st_mode & 0o777 == 0o644
     assert os.listdir(path.parent) == ["file.json"]
 

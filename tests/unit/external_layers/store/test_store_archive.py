@@ -212,7 +212,7 @@ def test_a_second_writer_is_refused_and_told_who_has_it(tmp_path: Path, clock: T
 
 def test_the_lock_of_a_dead_process_is_taken_over(tmp_path: Path, clock: Time) -> None:
     script = (
-        "import sys; from pathlib import Path; from external_layers.store.lock import FileLock\n"
+        "import sys; from pathlib import Path; from scalp_strategy.files import FileLock\n"
         f"lock = FileLock(Path({str(tmp_path / '.lock')!r})); print('held', flush=True)\n"
         "sys.stdin.read()"
     )
