@@ -2,8 +2,8 @@
 
 A trade's plan is found, in this order, in memory, in the approved decision, in the trade's custom
 data (after a restart), or made again from the candle that the trade was opened on; a trade that
-nobody planned (of another strategy, or older than the candles) gets the widest stop allowed. No
-trade is ever without a stop.
+nobody planned (older than the candles) gets the widest stop allowed. No trade of ours is ever
+without a stop; those of other strategies are left alone, see `own_trades`.
 """
 
 import math
@@ -211,7 +211,7 @@ class ExitDesk:
         if not amount:
             return ()
         known = self._legs.get(_key(trade))
-        made_of = (amount, plan, self._rules(trade))
+        made_of = (amount, plan, self._leg_rules(trade))
         if known is None or known[0] != made_of:
             legs = merged_legs(plan, amount, made_of[2], self._desk.settings.risk)
             known = self._legs[_key(trade)] = (made_of, legs)
@@ -235,6 +235,15 @@ class ExitDesk:
         except Exception:  # noqa: BLE001 - whatever it is, the trade needs its stop and its legs
             return carried_rules(trade)
 
+    def _leg_rules(self, trade: HostTrade) -> Market:
+        """Return the rules that legs are cut by: the coarser step of now and of the entry.
+
+        The host orders in steps of now, and counts what is left in those of the entry.
+        """
+        now = self._rules(trade)
+        step = max(now.amount_step, carried_rules(trade).amount_step)
+        return replace(now, amount_step=step)
+
     def _must_wait(self, trade: HostTrade, plan: TradePlan, leg: Leg, rate: float) -> bool:
         open_orders = [order for order in trade.orders if order.ft_is_open]
         if any(order.ft_order_side == trade.entry_side for order in open_orders):
@@ -253,7 +262,7 @@ class ExitDesk:
         """
         if not any(order.safe_filled and order.ft_order_tag in LEG_TAGS for order in trade.orders):
             return []
-        least = max(self._rules(trade).step, carried_rules(trade).step) * _WHOLE_STEP
+        least = self._leg_rules(trade).step * _WHOLE_STEP
         return [
             leg.tag
             for leg in self.legs(trade, plan)

@@ -320,12 +320,16 @@ class FreqtradeHost:
         is_pending = not trade.amount
         stop = self._stop_price(trade, now)
         amount = trade.amount or sum(order.safe_amount for order in trade.open_orders)
+        stop = mark if stop is None else stop
+        if not all(map(isfinite, (amount, trade.open_rate, stop, mark))):
+            # Not a number would be the account's equity and heat, and harm every other trade.
+            raise ValueError(f"amount {amount}, rate {trade.open_rate}, stop {stop}, price {mark}")
         return Position(
             pair=trade.pair,
             side=side_of_trade(trade),
             amount=amount,
             entry_price=trade.open_rate,
-            stop_price=mark if stop is None else stop,
+            stop_price=stop,
             mark_price=mark,
             is_pending=is_pending,
         )

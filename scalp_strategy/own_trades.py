@@ -28,12 +28,15 @@ class OwnTrades:
         self._known: dict[tuple[int, str], bool] = {}
 
     def is_own(self, trade: Any) -> bool:
-        """Return whether a trade is the strategy's own."""
+        """Return whether a trade is ours; one whose data cannot be read goes by its name."""
         if not trade.strategy or trade.strategy in self.names:
             return True
         key = (trade.id, trade.pair)
         if key not in self._known:
-            self._known[key] = trade.get_custom_data(PLAN_KEY) is not None
+            plan = self.run(trade, "its owner", lambda: (trade.get_custom_data(PLAN_KEY),), tuple)
+            if not plan:
+                return False
+            self._known[key] = plan[0] is not None
         return self._known[key]
 
     def run(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, or_, select
 
@@ -19,10 +19,10 @@ from scalp_strategy.journal.models import (
 )
 from scalp_strategy.journal.records import MessageRecord
 from scalp_strategy.journal.store import Journal
+from scalp_strategy.journal.told import QUEUED
 from scalp_strategy.journal.views import BreakerView, DayView, PositionView, SignalRow
 from scalp_strategy.signals import SignalKey, Status
 
-_QUEUED: Final = "queued"
 _REACHES_A_TIER = Signal.status != Status.DISCARDED
 
 
@@ -108,7 +108,7 @@ class JournalReader:
         """Return the messages that arose since then, and all that still wait, oldest first."""
         table = MessageRow
         chosen = select(*table.__table__.c).where(
-            table.bot == self._bot, or_(table.created_at >= since, table.status == _QUEUED)
+            table.bot == self._bot, or_(table.created_at >= since, table.status == QUEUED)
         )
         return [_message(row) for row in self._rows(chosen.order_by(table.created_at, table.id))]
 
