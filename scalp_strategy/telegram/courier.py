@@ -16,7 +16,6 @@ from typing import Final
 from telegram.constants import ParseMode
 
 from scalp_strategy.journal.records import MessageRecord
-from scalp_strategy.journal.told import QUEUED, expired_record
 from scalp_strategy.notice import Notice
 from scalp_strategy.setting_groups.telegram import TelegramSettings
 from scalp_strategy.telegram.line import ChannelStatus, Chat, Line, Timing
@@ -57,7 +56,6 @@ class Courier:
         timing: Timing | None = None,
     ) -> None:
         self._settings, self._bot, self._timing = settings, bot, timing or Timing()
-        self._keep = keep
         edited_for = timedelta(days=settings.edit_days)
         self._lines = {
             name: Line(name, Outbox(keep, edited_for), settings, self._timing)
@@ -85,14 +83,7 @@ class Courier:
         """Take over what was told, or waited to be told, before a restart; in the old order."""
         records = list(messages)
         for name, line in self._lines.items():
-            own = [one for one in records if one.channel == name]
-            if name != MAIN and line.chat is None:
-                # The channel is gone from the config: what waits for it waits for nobody.
-                for one in own:
-                    if one.status == QUEUED:
-                        self._keep(expired_record(one))
-            else:
-                line.outbox.restore(own)
+            line.outbox.restore(one for one in records if one.channel == name)
         self._wake()
 
     def post(self, notice: Notice) -> None:

@@ -28,7 +28,7 @@ from external_layers.replay.overlay import overlay
 from scalp_strategy.confluence import confluence
 from scalp_strategy.contract import Side
 from scalp_strategy.entries import entry_columns, stop_columns
-from scalp_strategy.settings import Settings, load_settings
+from scalp_strategy.settings import Settings, load_settings, with_overrides
 from scalp_strategy.technical import lookback, technical_layer
 from tests.support.sections import CHART_WEIGHTS
 from tests.support.shifted import SharedClock, on_clock
@@ -41,6 +41,7 @@ _START_S: Final = 60.0
 _STOP_S: Final = 30.0
 _ANSWER_S: Final = 20.0
 _SEARCH_DAYS: Final = 120
+_SCORE_MARGIN: Final = 2.0
 _ENOUGH_TIME: Final = timedelta(seconds=20)
 _DEPTH_ROWS: Final = 5
 _SHOWN_ROWS: Final = 10
@@ -170,7 +171,11 @@ def last_close() -> datetime:
 
 
 def _entry_price(market: MarketControl, pair: str, side: Side, close: datetime) -> float | None:
-    last = scored(market, pair, load_settings({"scalp": SECTION})).iloc[-1]
+    settings = load_settings({"scalp": SECTION})
+    # What a setup's past, which the search does not know, may take of the bot's score.
+    threshold = settings.confluence.medium_threshold + _SCORE_MARGIN
+    settings = with_overrides(settings, {"confluence.medium_threshold": threshold})
+    last = scored(market, pair, settings).iloc[-1]
     is_entry = last["date"] == close - CANDLE and last[f"enter_{side}"]
     return float(last["close"]) if is_entry else None
 
